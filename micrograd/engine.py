@@ -1,0 +1,545 @@
+"""The engine: ``Value``, a number that remembers how it was made, and the backward pass.
+
+Every operation on Values makes a new node of a graph. A node records its **operands** in order and, for the backward
+pass, the numbers that they had at that moment. ``backward()`` visits the graph from the result to its leaves, each node
+after everything that uses it, and hands every operand its share of the gradient. A node that was used several times
+receives several shares and **adds them up**: this is all there is to sharing a bias over a batch
+(``db = dout.sum(axis=0)``) and to broadcasting, which is nothing but sharing a node.
+
+>>> b = Value(0.5, label="b")                       # one bias ...
+>>> loss = (Value(1.0) + b) * 10 + (Value(2.0) + b) * 100   # ... that feeds two samples
+>>> loss.backward()
+>>> b.grad                                          # 10 from one, 100 from the other
+110.0
+
+The closure of a node is the rule of its operation together with the numbers captured by the forward pass. The rule is
+shared by all nodes of one operation and written once, in the table (``micrograd/ops``); the captured numbers sit in the
+node itself. So a node is one object for Python's garbage collector instead of three, which is what the speed of eager
+graphs hangs on; ``node._backward`` puts the two together again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, KeysView, Sequence
+from typing import Any, ClassVar, NoReturn, final
+
+from micrograd import _copying, _modes
+from micrograd.errors import StaleValueError, describe, not_a_number
+from micrograd.ops import Op, Operand, operations
+from micrograd.ops.floats import as_float
+
+__all__ = ["Value"]
+
+_add, _mul = operations()["add"], operations()["mul"]
+_new = object.__new__
+
+
+@final
+class Value(Operand):
+    """One real number in an expression graph.
+
+    Args:
+        data: an int, bool, float, ``Fraction`` or NumPy scalar; kept as a float.
+        label: the name that pictures and error messages show.
+
+    Raises ``TypeError`` for anything that is not a real number, ``OverflowError`` for an int beyond all floats.
+
+    >>> x = Value(3.0, label="x")
+    >>> y = x * x + 2
+    >>> y.backward()
+    >>> x
+    Value(data=3.0, grad=6.0, label='x')
+    >>> y.op, y.operands[1]
+    ('add', 2.0)
+    """
+
+    # The engine reads and writes these directly; ``data``, ``grad`` and ``label`` are the checked public doors.
+    __slots__ = (
+        "_data",  # float
+        "_grad",  # float; a Value after backward(create_graph=True)
+        "_label",
+        "_scope",
+        "_op_row",  # the operation's row of the table; None for a leaf
+        "_left",  # first operand, a Value or a float; or the tuple of all operands, of an operation of 3 and more
+        "_right",  # second operand, or None
+        "_a",  # captured by the forward pass: the number of ``_left`` (or the tuple of all numbers),
+        "_b",  # the number of ``_right``,
+        "_out",  # and the result
+        "_adjoint",  # belong to the backward pass that is running: the gradient so far,
+        "_visit",  # and that pass itself, once it has seen the node
+        "__weakref__",
+    )
+    _data: float
+    _grad: Any
+    _left: Any
+    _right: Any
+    _a: Any
+    _b: Any
+    _out: float
+    _adjoint: Any
+    _op_row: Op | None
+    __hash__: ClassVar[Callable[[object], int]]  # type: ignore[assignment]  # by identity, as for any object
+
+    def __init__(self, data: Any, *, label: str = "") -> None:
+        if type(data) is not float:
+            data = _real(data)
+        self._data = self._out = data
+        self._grad = 0.0
+        self._scope = ""
+        self._op_row = self._left = self._right = self._a = self._b = self._visit = None
+        self.label = label
+        if _modes.active:
+            self._enter(_modes.current())
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise TypeError("Value is final: new behaviour comes from new operations, micrograd.op(...)")
+
+    # --- what a node knows ------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> float:
+        """The number."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._data = data if type(data) is float else _real(data)
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that ``backward()`` accumulated here: a float, or a Value after ``create_graph=True``."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        self._grad = grad if type(grad) is float or type(grad) is Value else _real(grad)
+
+    @property
+    def label(self) -> str:
+        """The name that pictures and messages show."""
+        return self._label
+
+    @label.setter
+    def label(self, label: str) -> None:
+        if not isinstance(label, str):
+            raise TypeError(f"a label is text, not {describe(label)}")
+        self._label = label
+
+    @property
+    def scope(self) -> str:
+        """The scope in which the node was built, ``"layer1/neuron3"`` for instance."""
+        return self._scope
+
+    @property
+    def op(self) -> str:
+        """The name of the operation, ``"mul"`` for instance; empty for a leaf."""
+        return "" if self._op_row is None else self._op_row.name
+
+    @property
+    def operands(self) -> tuple[Value | float, ...]:
+        """Values and numbers that the operation was applied to, in order."""
+        if type(self._left) is tuple:
+            return self._left
+        if self._right is not None:
+            return (self._left, self._right)
+        return () if self._left is None else (self._left,)
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The Values among the operands; ``x * x`` has x twice."""
+        return tuple([x for x in self.operands if type(x) is Value])
+
+    @property
+    def _prev(self) -> KeysView[Value]:
+        """micrograd 0.1's set of parents; this one keeps their order."""
+        return dict.fromkeys(self.parents).keys()
+
+    @property
+    def _op(self) -> str:
+        """micrograd 0.1's name of the operation: its symbol."""
+        return "" if self._op_row is None else self._op_row.symbol
+
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """The local backward closure: call it to add this node's shares to the gradients of its parents."""
+
+        def backward() -> None:
+            for operand, share in shares(self, self._grad):
+                operand._grad += share
+
+        return backward
+
+    def __repr__(self) -> str:
+        label = f", label={self._label!r}" if self._label else ""
+        return f"Value(data={self._data!r}, grad={self._grad!r}{label})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    # --- building the graph -----------------------------------------------------------------------------------
+
+    # ``+`` and ``*`` of two Values are most of every graph and are written out by hand; a test holds them to
+    # ``_apply``, where everything else goes.
+
+    def __add__(self, other: Any) -> Any:
+        if type(other) is not Value or _modes.active:
+            return self.__micrograd_op__(_add, (self, other))
+        node = _new(Value)
+        a = node._a = self._data
+        b = node._b = other._data
+        node._data = node._out = a + b
+        node._grad = 0.0
+        node._label = node._scope = ""
+        node._op_row = _add
+        node._visit = None
+        node._left = self
+        node._right = other
+        return node
+
+    def __mul__(self, other: Any) -> Any:
+        if type(other) is not Value or _modes.active:
+            return self.__micrograd_op__(_mul, (self, other))
+        node = _new(Value)
+        a = node._a = self._data
+        b = node._b = other._data
+        node._data = node._out = a * b
+        node._grad = 0.0
+        node._label = node._scope = ""
+        node._op_row = _mul
+        node._visit = None
+        node._left = self
+        node._right = other
+        return node
+
+    def __micrograd_op__(self, op: Op, operands: tuple[Any, ...]) -> Any:
+        """Apply ``op``: operators, methods and functions of the table arrive here."""
+        for x in operands:
+            if type(x) is not Value and type(x) is not float:
+                numbers = tuple([x if type(x) is Value else as_float(x) for x in operands])
+                if None in numbers:
+                    stranger = operands[numbers.index(None)]
+                    if type(stranger).__module__ not in ("builtins", "decimal"):
+                        return NotImplemented  # an array, or a kind that may know what to do with a Value
+                    raise TypeError(f"{op.name}: {not_a_number(stranger, 'a real number or a Value')}")
+                operands = numbers
+                break
+        return _apply(op, operands)
+
+    def _enter(self, mode: _modes.Mode) -> None:
+        """Let the mode of this thread or task mark the node that was just built."""
+        self._scope = mode.scope
+        if not mode.recording:
+            self._op_row = self._left = self._right = self._a = self._b = None
+        if mode.detector is not None:
+            mode.detector.built(self)
+
+    # --- the backward pass ------------------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = 1.0, *, create_graph: bool = False) -> None:
+        """Add the derivative of this node with respect to every leaf below it to the leaf's ``grad``.
+
+        Leaves accumulate over calls; the ``grad`` of a node between starts afresh, so a second call adds exactly one
+        more gradient to each leaf. If anything raises, all gradients are as they were.
+
+        Args:
+            gradient: the upstream gradient of this node, a number (or a Value, with ``create_graph``).
+            create_graph: compute the gradients as Values, which can be differentiated again. They are stored in
+                ``grad``, so leaf and gradient refer to each other and only the garbage collector frees them.
+
+        Raises ``TypeError`` for a gradient that is not a number, ``StaleValueError`` where ``create_graph`` meets an
+        operand whose ``data`` changed since the forward pass, ``AnomalyError`` inside ``detect_anomaly()``.
+
+        >>> x = Value(2.0)
+        >>> (x ** 3).backward(create_graph=True)
+        >>> first = x.grad                         # 3 x**2
+        >>> x.grad = 0.0
+        >>> first.backward(); first.data, x.grad   # 6 x
+        (12.0, 12.0)
+        """
+        if type(gradient) is not float and not (create_graph and type(gradient) is Value):
+            gradient = _real(gradient, "a number as upstream gradient")
+        order, leaves = reverse_sweep([(self, gradient)], create_graph=create_graph)
+        _commit(order, leaves, create_graph)
+
+    # --- what a node refuses, and why -------------------------------------------------------------------------
+
+    def __lt__(self, other: Any) -> bool:
+        return NotImplemented if (number := _comparable(other)) is None else self._data < number
+
+    def __le__(self, other: Any) -> bool:
+        return NotImplemented if (number := _comparable(other)) is None else self._data <= number
+
+    def __gt__(self, other: Any) -> bool:
+        return NotImplemented if (number := _comparable(other)) is None else self._data > number
+
+    def __ge__(self, other: Any) -> bool:
+        return NotImplemented if (number := _comparable(other)) is None else self._data >= number
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a Value is not true or false; write v.data != 0, or compare: v > 0")
+
+    def __float__(self) -> NoReturn:
+        raise TypeError(
+            "a Value does not turn into a float by itself, that would lose its gradient; write v.data for the number,"
+            " or use micrograd.exp(v) instead of math.exp(v)"
+        )
+
+    def __int__(self) -> NoReturn:
+        raise TypeError("a Value does not turn into an int by itself; write int(v.data)")
+
+    # --- copies -----------------------------------------------------------------------------------------------
+
+    def __copy__(self) -> Value:
+        return _copying.clone(self, lambda x: x)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        return _copying.deep_copy(self, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _copying.reduce(self)
+
+
+def _real(x: Any, wanted: str = "a real number") -> float:
+    number = as_float(x)
+    if number is None:
+        raise TypeError(not_a_number(x, wanted))
+    return number
+
+
+def _comparable(other: Any) -> float | None:
+    return other._data if type(other) is Value else as_float(other)
+
+
+def _apply(op: Op, operands: tuple[Any, ...]) -> Value:
+    """Make the node of ``op`` applied to Values and floats, at least one Value among them."""
+    numbers = tuple([x._data if type(x) is Value else x for x in operands])
+    data = op.forward(*numbers)
+    if type(data) is not float:
+        data = _real(data, f"a real number from the forward function of {op.name!r}")
+    node = _new(Value)
+    node._data = node._out = data
+    node._grad = 0.0
+    node._label = node._scope = ""
+    node._op_row = op
+    node._visit = None
+    if op.arity == 2:
+        node._left, node._right = operands
+        node._a, node._b = numbers
+    elif op.arity == 1:
+        node._left, node._right = operands[0], None
+        node._a, node._b = numbers[0], None
+    else:
+        node._left, node._right = operands, None
+        node._a, node._b = numbers, None
+    if _modes.active:
+        node._enter(_modes.current())
+    return node
+
+
+def captured(node: Value) -> tuple[float, ...]:
+    """Return the numbers of the operands when ``node`` was computed."""
+    if type(node._left) is tuple:
+        return node._a  # type: ignore[no-any-return]
+    return (node._a,) if node._right is None else (node._a, node._b)
+
+
+def shares(node: Value, g: float) -> list[tuple[Value, float]]:
+    """Return what ``node`` hands each parent of an upstream gradient ``g``, one entry per use, in order.
+
+    No gradient, no share: a ``g`` of zero contributes exactly zero, whatever the local derivative.
+    """
+    if node._op_row is None:
+        return []
+    operands = node.operands
+    if g == 0.0:
+        return [(x, 0.0) for x in operands if type(x) is Value]
+    wanted = [type(x) is Value for x in operands]
+    contributions = node._op_row.contributions(g, node._out, captured(node), wanted)
+    return [(x, share) for x, share in zip(operands, contributions) if type(x) is Value]
+
+
+def interior_order(roots: Iterable[Value]) -> list[Value]:
+    """Return the nodes below ``roots`` that are not leaves, operands always before what uses them; zero their adjoints.
+
+    Depth first and without recursion; the order is that of the program, the same in every process. A node is marked
+    with the visit that saw it, not looked up in a set: half the time and none of the memory.
+    """
+    visit = object()
+    order: list[Value] = []
+    stack: list[Value] = []
+    rest: dict[Value, Any] = {}  # for nodes of many operands: those not visited yet
+    emit, push, pop = order.append, stack.append, stack.pop
+    for root in roots:
+        if root._op_row is None or root._visit is visit:
+            continue
+        node = root
+        node._visit = visit
+        while True:
+            left = node._left
+            if type(left) is Value:
+                if left._op_row is not None and left._visit is not visit:
+                    left._visit = visit
+                    push(node)
+                    node = left
+                    continue
+            elif type(left) is tuple:
+                for x in rest.setdefault(node, iter(left)):
+                    if type(x) is Value and x._op_row is not None and x._visit is not visit:
+                        x._visit = visit
+                        push(node)
+                        node = x
+                        break
+                else:
+                    del rest[node]
+                    node._adjoint = 0.0
+                    emit(node)
+                    if not stack:
+                        break
+                    node = pop()
+                continue
+            right = node._right
+            if type(right) is Value and right._op_row is not None and right._visit is not visit:
+                right._visit = visit
+                push(node)
+                node = right
+                continue
+            node._adjoint = 0.0
+            emit(node)
+            if not stack:
+                break
+            node = pop()
+    return order
+
+
+def reverse_sweep(
+    seeds: Sequence[tuple[Value, Any]], *, create_graph: bool = False
+) -> tuple[list[Value], dict[Value, Any]]:
+    """Carry the upstream gradients ``seeds`` down to the leaves and touch no ``grad``.
+
+    Returns the interior nodes, each with its gradient in ``_adjoint``, and the gradients of the leaves.
+    """
+    order = interior_order([root for root, _ in seeds])
+    leaves: dict[Value, Any] = {}
+    for root, gradient in seeds:
+        if root._op_row is None:
+            leaves[root] = leaves.get(root, 0.0) + gradient
+        else:
+            root._adjoint += gradient
+    detector = _modes.current().detector if _modes.active else None
+    if create_graph:
+        with _modes.recording():
+            _sweep_checked(order, leaves, detector, create_graph)
+    elif detector is not None:
+        _sweep_checked(order, leaves, detector, create_graph)
+    else:
+        _sweep(order, leaves)
+    return order, leaves
+
+
+def _sweep(order: list[Value], leaves: dict[Value, Any]) -> None:
+    """The backward pass on numbers. ``_sweep_checked`` is its slow, obvious twin; a test holds the two together."""
+    received = leaves.get
+    node = None
+    try:
+        for node in reversed(order):
+            g = node._adjoint
+            if g == 0.0:  # no gradient, no share: whatever the local derivative, infinite or nan
+                continue
+            rules = node._op_row.vjp  # type: ignore[union-attr]
+            left = node._left
+            right = node._right
+            if right is not None:
+                out, a, b = node._out, node._a, node._b
+                if type(left) is Value:
+                    share = rules[0](g, out, a, b)  # type: ignore[index]
+                    if left._op_row is None:
+                        leaves[left] = received(left, 0.0) + share
+                    else:
+                        left._adjoint += share
+                if type(right) is Value:
+                    share = rules[1](g, out, a, b)  # type: ignore[index]
+                    if right._op_row is None:
+                        leaves[right] = received(right, 0.0) + share
+                    else:
+                        right._adjoint += share
+            elif type(left) is Value:
+                share = rules[0](g, node._out, node._a)  # type: ignore[index]
+                if left._op_row is None:
+                    leaves[left] = received(left, 0.0) + share
+                else:
+                    left._adjoint += share
+            else:
+                for operand, share in shares(node, g):
+                    if operand._op_row is None:
+                        leaves[operand] = received(operand, 0.0) + share
+                    else:
+                        operand._adjoint += share
+    except Exception as error:
+        error.add_note(f"while computing the gradients of the operands of {node!r}, an operation {node.op!r}")  # type: ignore[union-attr]
+        raise
+
+
+def _sweep_checked(order: list[Value], leaves: dict[Value, Any], detector: Any, on_values: bool) -> None:
+    """The backward pass on numbers or, for derivatives of derivatives, on the Values themselves, with every check."""
+    for node in reversed(order):
+        g = node._adjoint
+        is_value = type(g) is Value
+        if not is_value and g == 0.0:
+            continue
+        operands = node.operands
+        if on_values:
+            _refuse_stale(node)
+            wanted = [type(x) is Value for x in operands]
+            contributions = node._op_row.contributions(g, node, operands, wanted)  # type: ignore[union-attr]
+            pairs = [(x, share) for x, share in zip(operands, contributions) if type(x) is Value]
+        else:
+            pairs = shares(node, g)
+        for operand, share in pairs:
+            number = share._data if type(share) is Value else share
+            if is_value and g._data == 0.0 and not number - number == 0.0:
+                continue  # no gradient, no share: 0 * inf is 0 here
+            if detector is not None:
+                detector.reached(operand, node, number)
+            if operand._op_row is None:
+                leaves[operand] = _plus(leaves.get(operand, 0.0), share)
+            else:
+                operand._adjoint = _plus(operand._adjoint, share)
+
+
+def _plus(total: Any, share: Any) -> Any:
+    return share if type(total) is float and total == 0.0 and type(share) is Value else total + share
+
+
+def _refuse_stale(node: Value) -> None:
+    """Raise where the numbers under a derivative rule are not those of the forward pass any more."""
+    for x, then in zip((*node.operands, node), (*captured(node), node._out)):
+        if type(x) is Value and not (x._data == then or x._data != x._data):
+            raise StaleValueError(
+                f"{describe(x)} was {then!r} when the graph was built and was changed since; a derivative that can be"
+                f" differentiated again needs the graph as it is now: rebuild it, then call backward(create_graph=True)"
+            )
+
+
+def _commit(order: list[Value], leaves: dict[Value, Any], create_graph: bool) -> None:
+    """Store all gradients, after everything that can raise."""
+    if create_graph:
+        with _modes.recording():
+            totals = {leaf: _as_value(_plus(leaf._grad, g)) for leaf, g in leaves.items()}
+        gradients = [_as_value(node._adjoint) for node in order]
+        for node, g in zip(order, gradients):
+            node._grad = g
+            node._adjoint = 0.0  # a Value here would keep the graph of the gradient alive
+    else:
+        totals = {leaf: _plus(leaf._grad, _exact(leaf, g)) for leaf, g in leaves.items()}
+        for node in order:
+            node._grad = node._adjoint
+    for leaf, g in totals.items():
+        leaf._grad = g
+
+
+def _as_value(g: Any) -> Value:
+    return g if type(g) is Value else Value(g)
+
+
+def _exact(node: Value, g: Any) -> float:
+    return g if type(g) is float else _real(g, f"a real number as gradient of {node!r}")  # a user's rule

@@ -1,0 +1,28 @@
+"""The table of operations: one row per operation, the only place where a derivative is written.
+
+Where to look:
+
+======================  ==========================================================================
+``op.py``               ``Op``, a row of the table; ``op``, which adds a row
+``operand.py``          what everything that flows through operations shares: operators and methods
+``floats.py``           numbers: what counts as one, and libm made total in the sense of IEEE 754
+``domain.py``           where an operation is defined, written as intervals
+``arithmetic.py``       ``+ - * /`` and signs
+``selection.py``        comparisons, ``where``, ``maximum``, ``clamp`` and their kin
+``elementary.py``       powers, exponentials, logarithms, trigonometry, hyperbolic and error functions
+``activations.py``      relu and its smooth relatives
+``reductions.py``       operations over any number of operands: sum, dot, logsumexp, ...
+``formula.py``          a rule as a formula that people read, traced from the rule itself
+``stubs.py``            what type checkers see of the methods that come from the table
+======================  ==========================================================================
+"""
+
+from micrograd.ops.activations import *  # noqa: F403
+from micrograd.ops.arithmetic import *  # noqa: F403
+from micrograd.ops.elementary import *  # noqa: F403
+from micrograd.ops.op import Op, op, operations
+from micrograd.ops.operand import Operand
+from micrograd.ops.reductions import *  # noqa: F403
+from micrograd.ops.selection import *  # noqa: F403
+
+__all__ = ["Op", "Operand", "op", "operations"]  # the operations themselves: ``operations()``

@@ -1,0 +1,339 @@
+"""``Op``, one row of the table of operations, and ``op``, which adds one.
+
+An operation is to scalars what a ufunc is to arrays. Called with plain numbers it computes a float. Called with
+anything that has the protocol method ``__micrograd_op__`` it hands itself over, so the table knows no engine. Its
+rule is written once, and serves numbers, nodes (derivatives of derivatives) and whatever traces the rule.
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from micrograd.errors import describe, not_a_number
+from micrograd.ops.domain import REALS, Domain
+from micrograd.ops.floats import as_float
+from micrograd.ops.operand import Operand, attach_method, attach_operator
+
+__all__ = ["Accuracy", "Op", "handle_arrays", "iterate", "op", "operation_named", "operations", "row"]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The error that a row promises, in ulps.
+
+    ``value`` bounds the result. ``derivative`` bounds each partial derivative, in ulps times its own condition number
+    ``max(1, |x f''(x) / f'(x)|)``. With ``absolute`` an ulp is that of 1, not that of the result: the textbook's
+    ``1 - out * out`` for tanh is exact to an ulp of 1 and no better.
+    """
+
+    value: float = 2.0
+    derivative: float = 6.0
+    absolute: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Op:
+    """One operation: a name, a function on floats, and the rule of its derivative.
+
+    Attributes:
+        name: what the table, the method and a saved graph call it.
+        symbol: what a picture shows, ``"+"`` for instance.
+        forward: floats to a float; never raises for a float, whatever its value.
+        vjp: one function ``(g, out, *operands)`` per operand, each returning that operand's share of the upstream
+            gradient ``g``; or, for any number of operands, one function that returns all shares.
+        domain: where the operation is defined, for each operand; ``None`` where nothing is known.
+        kinks: quantities that vanish where the derivative jumps, as a function of the operands.
+        accuracy: the error that the row promises.
+        reference: ``(mp, *operands)`` to the exact value, given mpmath's module; or ``None``.
+        flatten: turns the arguments of a call into flat operands, for the operations over iterables.
+        summary: one line for the documentation.
+
+    Raises ``TypeError`` when called with something that is neither a number nor an operand.
+
+    >>> import micrograd as mg
+    >>> mg.tanh(0.5)
+    0.46211715726000973
+    >>> mg.tanh
+    <op tanh>
+    """
+
+    name: str
+    symbol: str
+    forward: Callable[..., float]
+    vjp: tuple[Callable[..., Any], ...] | Callable[..., Sequence[Any]]
+    domain: tuple[Domain, ...]
+    kinks: Callable[..., Iterable[float]] | None
+    accuracy: Accuracy
+    reference: Callable[..., Any] | None
+    flatten: Callable[..., tuple[Any, ...]] | None
+    summary: str
+    arity: int | None
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        operands = arguments if self.flatten is None else self.flatten(*arguments, **options)
+        for x in operands:
+            if type(x) is not float:
+                return self._dispatch(operands)
+        self._check_arity(operands)
+        return self.forward(*operands)
+
+    def _check_arity(self, operands: tuple[Any, ...]) -> None:
+        if self.arity is not None and len(operands) != self.arity:
+            plural = "" if self.arity == 1 else "s"
+            raise TypeError(f"{self.name}() takes {self.arity} operand{plural}, {len(operands)} came")
+
+    def _dispatch(self, operands: tuple[Any, ...]) -> Any:
+        """Convert numbers to floats, then leave the rest to the first operand that knows all the others."""
+        self._check_arity(operands)
+        converted, others = [], []
+        for x in operands:
+            number = as_float(x)
+            converted.append(x if number is None else number)
+            if number is None:
+                others.append(x)
+        if not others:
+            return self.forward(*converted)
+        flat = tuple(converted)
+        if _array_handler is not None and any(hasattr(type(x), "__array_function__") for x in others):
+            return _array_handler(self, flat)
+        for x in others:
+            if isinstance(x, Operand):
+                result = x.__micrograd_op__(self, flat)
+                if result is not NotImplemented:
+                    return result
+        stranger = next((x for x in others if not isinstance(x, Operand)), others[0])
+        raise TypeError(f"{self.name}(): {not_a_number(stranger, 'a real number or a Value')}")
+
+    def contributions(
+        self, g: Any, out: Any, operands: Sequence[Any], wanted: Sequence[bool] | None = None
+    ) -> Sequence[Any]:
+        """Return every operand's share of the upstream gradient ``g``.
+
+        The rule of an operand that is not ``wanted`` is not called, and its share is ``None``.
+        """
+        if isinstance(self.vjp, tuple):
+            if wanted is None:
+                return [rule(g, out, *operands) for rule in self.vjp]
+            return [rule(g, out, *operands) if want else None for rule, want in zip(self.vjp, wanted)]
+        shares = self.vjp(g, out, *operands)
+        if len(shares) != len(operands):
+            raise ValueError(
+                f"the rule of {self.name!r} returned {len(shares)} contributions for {len(operands)} operands"
+            )
+        return shares
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return operation_named, (self.name,)
+
+
+_table: dict[str, Op] = {}
+_builtin_names: set[str] = set()
+_array_handler: Callable[[Op, tuple[Any, ...]], Any] | None = None
+
+
+def handle_arrays(handler: Callable[[Op, tuple[Any, ...]], Any]) -> None:
+    """Say how an operation is applied when an operand is an array; the table itself knows none."""
+    global _array_handler
+    _array_handler = handler
+
+
+def operations() -> Mapping[str, Op]:
+    """Return the table of operations, by name: built-in rows first, then the user's.
+
+    >>> operations()["mul"].symbol
+    '*'
+    """
+    return MappingProxyType(_table)
+
+
+def operation_named(name: str) -> Op:
+    """Return a row of the table; ``LookupError`` says how to get one that is missing."""
+    try:
+        return _table[name]
+    except KeyError:
+        raise LookupError(
+            f"no operation named {name!r} is registered; run the code that calls micrograd.op({name!r}, ...) first"
+        ) from None
+
+
+def op(
+    name: str,
+    *,
+    forward: Callable[..., float],
+    vjp: tuple[Callable[..., Any], ...] | Callable[..., Sequence[Any]],
+    symbol: str = "",
+    domain: str | Sequence[str] | None = None,
+    kinks: Sequence[float] | Callable[..., Iterable[float]] | None = None,
+    accuracy: Accuracy | None = None,
+    reference: Callable[..., Any] | None = None,
+    summary: str = "",
+) -> Op:
+    """Register an operation and return it; it is then a function, a method and a row like any built-in one.
+
+    Args:
+        name: an identifier; built-in operations and attributes of ``Value`` cannot be redefined, yours can.
+        forward: ``(*floats) -> float``.
+        vjp: a tuple with one ``(g, out, *operands)`` per operand, or one such function that returns all
+            contributions, for an operation of any number of operands. Written with ``+ - *`` and with operations,
+            a rule serves higher derivatives as well.
+        symbol: what pictures show; the name, if empty.
+        domain: ``"(0, inf)"``, one such text for all operands or one for each.
+        kinks: points where the derivative jumps, ``(0.0,)``; or, for several operands, a function of the operands
+            that returns quantities which vanish there.
+        accuracy: the error that the row promises.
+        reference: ``(mp, *operands)`` to the exact value, given mpmath's module.
+        summary: one line for the documentation.
+
+    Raises ``TypeError`` or ``ValueError`` when an argument cannot be used; nothing is registered then.
+
+    >>> softsign = op("softsign", forward=lambda a: a / (1 + abs(a)),
+    ...               vjp=(lambda g, out, a: g * (1 - abs(out)) * (1 - abs(out)),))
+    >>> from micrograd import Value
+    >>> x = Value(1.0)
+    >>> softsign(x).backward(); x.grad
+    0.25
+    """
+    if name in _builtin_names:
+        raise ValueError(f"{name!r} is a built-in operation and cannot be redefined; choose another name")
+    return _register(
+        name,
+        forward=forward,
+        vjp=vjp,
+        symbol=symbol,
+        domain=domain,
+        kinks=kinks,
+        accuracy=accuracy,
+        reference=reference,
+        summary=summary or f"{name}, registered by micrograd.op",
+    )
+
+
+def row(
+    name: str,
+    *,
+    method: bool | None = None,
+    numpy_name: str = "",
+    operator: str = "",
+    **fields: Any,
+) -> Op:
+    """Add a row to the library's own table: ``operator`` is Python's, ``numpy_name`` is the method that NumPy's
+    ufunc of another name looks for, ``method`` says whether an operation of several operands is a method too."""
+    built = _register(name, method=method, **fields)
+    _builtin_names.add(name)
+    if numpy_name:
+        attach_method(built, numpy_name)
+    if operator:
+        attach_operator(built, operator)
+    return built
+
+
+def _register(
+    name: str,
+    *,
+    forward: Callable[..., float],
+    vjp: tuple[Callable[..., Any], ...] | Callable[..., Sequence[Any]],
+    symbol: str = "",
+    domain: str | Sequence[str] | None = None,
+    kinks: Sequence[float] | Callable[..., Iterable[float]] | None = None,
+    accuracy: Accuracy | None = None,
+    reference: Callable[..., Any] | None = None,
+    flatten: Callable[..., tuple[Any, ...]] | None = None,
+    summary: str,
+    method: bool | None = None,
+) -> Op:
+    arity = _arity(vjp)
+    entry = Op(
+        name=_checked_name(name),
+        symbol=symbol or name,
+        forward=_checked_callable("forward", forward),
+        vjp=vjp,
+        domain=_domains(domain, arity),
+        kinks=_kinks(kinks),
+        accuracy=accuracy or Accuracy(),
+        reference=reference,
+        flatten=flatten if flatten or arity is not None else one_iterable(name),
+        summary=summary,
+        arity=arity,
+    )
+    _table[name] = entry
+    if arity == 1 if method is None else method:
+        attach_method(entry, name)
+    return entry
+
+
+def _checked_name(name: str) -> str:
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        raise ValueError(f"the name of an operation is an identifier, not {describe(name)}")
+    for kind in _kinds_of_operand():
+        attribute = getattr(kind, name, None)
+        if attribute is not None and not hasattr(attribute, "operation"):
+            raise ValueError(f"{name!r} is an attribute of {kind.__name__}; choose another name")
+    return name
+
+
+def _kinds_of_operand() -> Iterator[type]:
+    kinds = [Operand]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return iter(kinds)
+
+
+def _checked_callable(what: str, function: Any) -> Any:
+    if not callable(function):
+        raise TypeError(f"{what} must be a function, not {describe(function)}")
+    return function
+
+
+def _arity(vjp: Any) -> int | None:
+    if not isinstance(vjp, tuple):
+        _checked_callable("vjp", vjp)
+        return None
+    if not vjp:
+        raise ValueError("vjp needs one function per operand, and an operation has at least one operand")
+    for rule in vjp:
+        _checked_callable("every element of vjp", rule)
+    return len(vjp)
+
+
+def _domains(domain: str | Sequence[str] | None, arity: int | None) -> tuple[Domain, ...]:
+    if domain is None:
+        return (REALS,) * (arity or 1)
+    if isinstance(domain, str):
+        return (Domain.parse(domain),) * (arity or 1)
+    if arity is not None and len(domain) != arity:
+        raise ValueError(f"domain has {len(domain)} entries for {arity} operands")
+    return tuple(Domain.parse(text) for text in domain)
+
+
+def _kinks(kinks: Any) -> Callable[..., Iterable[float]] | None:
+    if kinks is None or callable(kinks):
+        return kinks  # type: ignore[no-any-return]
+    points = tuple(kinks)
+    return lambda a: [a - point for point in points]
+
+
+def one_iterable(name: str) -> Callable[..., tuple[Any, ...]]:
+    """Return the ``flatten`` of an operation that is called with one iterable, as ``sum([a, b, c])`` is."""
+
+    def flatten(values: Iterable[Any]) -> tuple[Any, ...]:
+        return tuple(iterate(name, values))
+
+    return flatten
+
+
+def iterate(name: str, values: Any) -> Iterator[Any]:
+    """Iterate over ``values``, or raise the ``TypeError`` that shows how ``name`` is called."""
+    try:
+        return builtins.iter(values)
+    except TypeError:
+        raise TypeError(
+            f"{name}() takes an iterable of operands, as in {name}([a, b, c]); got {describe(values)}"
+        ) from None
