@@ -1,13 +1,82 @@
-"""micrograd: a scalar automatic-differentiation engine to read, see, trust and run."""
+"""micrograd: a scalar automatic-differentiation engine to read, see, trust and run.
+
+>>> import micrograd as mg
+>>> w, x, b = mg.Value(0.5), mg.Value(2.0), mg.Value(-1.0)
+>>> y = mg.tanh(w * x + b)
+>>> y.backward()
+>>> w.grad, x.grad, b.grad
+(2.0, 0.5, 1.0)
+
+Where to look: ``engine.py`` for the backward pass, ``ops/`` for the operations and their derivatives, ``functional.py``
+for derivatives of functions, ``graph.py`` for the account of a gradient, ``arrays.py`` for NumPy, ``nn.py`` for
+networks, ``testing/`` for tests of gradients.
+"""
+
+from __future__ import annotations
+
+import builtins as _builtins
+import importlib as _importlib
+from typing import TYPE_CHECKING
+from typing import Any as _Any
+
+from micrograd import ops as _ops
+from micrograd._modes import detect_anomaly, no_grad, pause_gc, scope
+from micrograd.arrays import array, data_of, grad_of
+from micrograd.engine import Value
+from micrograd.errors import AnomalyError, ExpressionError, GraphFileError, StaleValueError
+from micrograd.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from micrograd.graph import explain, statistics, topological_order
+from micrograd.graph_file import load, save
+from micrograd.ops import *
+
+if TYPE_CHECKING:
+    from micrograd import nn as nn
+    from micrograd import testing as testing
+    from micrograd.ops.elementary import pow as pow
+    from micrograd.ops.reductions import sum as sum
+    from micrograd.ops.selection import abs as abs
 
 __version__ = "0.2.0"
 
-from micrograd.engine import Value
-from micrograd.ops import *
-from micrograd.ops import op, Op, operations
-from micrograd.ops.arithmetic import *
-from micrograd.ops.selection import *
-from micrograd.ops.elementary import *
-from micrograd.ops.activations import *
-from micrograd.ops.reductions import *
-from micrograd._modes import no_grad, detect_anomaly, scope, pause_gc
+__all__ = [
+    "AnomalyError",
+    "ExpressionError",
+    "GraphFileError",
+    "StaleValueError",
+    "Value",
+    "array",
+    "data_of",
+    "detect_anomaly",
+    "explain",
+    "grad",
+    "grad_of",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "load",
+    "no_grad",
+    "pause_gc",
+    "save",
+    "scope",
+    "statistics",
+    "topological_order",
+    "value_and_grad",
+    "vjp",
+]
+# Every operation too, but for names of builtins: ``from micrograd import *`` must not replace Python's own ``sum``.
+__all__ += [name for name in _ops.__all__ if not hasattr(_builtins, name)]
+
+_WINGS = ("nn", "testing")  # loaded when they are first asked for
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _WINGS:
+        return _importlib.import_module(f"micrograd.{name}")
+    if name in _ops.operations():  # an operation that was registered by the user
+        return _ops.operations()[name]
+    raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WINGS, *_ops.operations()})

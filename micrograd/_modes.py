@@ -121,30 +121,15 @@ class AnomalyDetector:
         """Note where ``node`` was built, and check its value."""
         line = self._lines[node] = _users_line()
         if not math.isfinite(node.data):
-            raise AnomalyError(f"{_call(node)} gave {node.data}\n  at {line}")
+            raise AnomalyError(f"{node.call_text()} gave {node.data}\n  at {line}")
 
     def reached(self, node: Any, consumer: Any, gradient: float) -> None:
         """Check the contribution that ``consumer`` sends to its operand ``node``."""
         if not math.isfinite(gradient):
             line = self._lines.get(consumer, "a line outside detect_anomaly()")
             raise AnomalyError(
-                f"the gradient that {_call(consumer)} sends to {_operand(node)} is {gradient}\n  built at {line}"
+                f"the gradient that {consumer.call_text()} sends to {node.name_text()} is {gradient}\n  built at {line}"
             )
-
-
-def _operand(x: Any) -> str:
-    if isinstance(x, float):
-        return repr(x)
-    return f"{x.label}={x.data!r}" if x.label else repr(x.data)
-
-
-def _call(node: Any) -> str:
-    if not node.op:
-        return f"Value({_operand(node)})"
-    shown = [_operand(x) for x in node.operands[:6]]
-    if len(node.operands) > len(shown):
-        shown.append(f"... {len(node.operands)} operands in all")
-    return f"{node.op}({', '.join(shown)})" + (f" labelled {node.label!r}" if node.label else "")
 
 
 def _users_line() -> str:

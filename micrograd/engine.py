@@ -20,12 +20,14 @@ graphs hangs on; ``node._backward`` puts the two together again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, KeysView, Sequence
-from typing import Any, ClassVar, NoReturn, final
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, final
 
 from micrograd import _copying, _modes
+from micrograd._node import Node, real
 from micrograd.errors import StaleValueError, describe, not_a_number
-from micrograd.ops import Op, Operand, operations
+from micrograd.ops import Op, operations
 from micrograd.ops.floats import as_float
 
 __all__ = ["Value"]
@@ -35,7 +37,7 @@ _new = object.__new__
 
 
 @final
-class Value(Operand):
+class Value(Node):
     """One real number in an expression graph.
 
     Args:
@@ -53,128 +55,22 @@ class Value(Operand):
     ('add', 2.0)
     """
 
-    # The engine reads and writes these directly; ``data``, ``grad`` and ``label`` are the checked public doors.
-    __slots__ = (
-        "_data",  # float
-        "_grad",  # float; a Value after backward(create_graph=True)
-        "_label",
-        "_scope",
-        "_op_row",  # the operation's row of the table; None for a leaf
-        "_left",  # first operand, a Value or a float; or the tuple of all operands, of an operation of 3 and more
-        "_right",  # second operand, or None
-        "_a",  # captured by the forward pass: the number of ``_left`` (or the tuple of all numbers),
-        "_b",  # the number of ``_right``,
-        "_out",  # and the result
-        "_adjoint",  # belong to the backward pass that is running: the gradient so far,
-        "_visit",  # and that pass itself, once it has seen the node
-        "__weakref__",
-    )
-    _data: float
-    _grad: Any
-    _left: Any
-    _right: Any
-    _a: Any
-    _b: Any
-    _out: float
-    _adjoint: Any
-    _op_row: Op | None
-    __hash__: ClassVar[Callable[[object], int]]  # type: ignore[assignment]  # by identity, as for any object
+    __slots__ = ()
 
     def __init__(self, data: Any, *, label: str = "") -> None:
         if type(data) is not float:
-            data = _real(data)
+            data = real(data)
         self._data = self._out = data
         self._grad = 0.0
         self._scope = ""
-        self._op_row = self._left = self._right = self._a = self._b = self._visit = None
+        self._op_row = self._left = self._right = self._a = self._b = None
+        self._visit = None
         self.label = label
         if _modes.active:
             self._enter(_modes.current())
 
     def __init_subclass__(cls) -> NoReturn:
         raise TypeError("Value is final: new behaviour comes from new operations, micrograd.op(...)")
-
-    # --- what a node knows ------------------------------------------------------------------------------------
-
-    @property
-    def data(self) -> float:
-        """The number."""
-        return self._data
-
-    @data.setter
-    def data(self, data: Any) -> None:
-        self._data = data if type(data) is float else _real(data)
-
-    @property
-    def grad(self) -> Any:
-        """The gradient that ``backward()`` accumulated here: a float, or a Value after ``create_graph=True``."""
-        return self._grad
-
-    @grad.setter
-    def grad(self, grad: Any) -> None:
-        self._grad = grad if type(grad) is float or type(grad) is Value else _real(grad)
-
-    @property
-    def label(self) -> str:
-        """The name that pictures and messages show."""
-        return self._label
-
-    @label.setter
-    def label(self, label: str) -> None:
-        if not isinstance(label, str):
-            raise TypeError(f"a label is text, not {describe(label)}")
-        self._label = label
-
-    @property
-    def scope(self) -> str:
-        """The scope in which the node was built, ``"layer1/neuron3"`` for instance."""
-        return self._scope
-
-    @property
-    def op(self) -> str:
-        """The name of the operation, ``"mul"`` for instance; empty for a leaf."""
-        return "" if self._op_row is None else self._op_row.name
-
-    @property
-    def operands(self) -> tuple[Value | float, ...]:
-        """Values and numbers that the operation was applied to, in order."""
-        if type(self._left) is tuple:
-            return self._left
-        if self._right is not None:
-            return (self._left, self._right)
-        return () if self._left is None else (self._left,)
-
-    @property
-    def parents(self) -> tuple[Value, ...]:
-        """The Values among the operands; ``x * x`` has x twice."""
-        return tuple([x for x in self.operands if type(x) is Value])
-
-    @property
-    def _prev(self) -> KeysView[Value]:
-        """micrograd 0.1's set of parents; this one keeps their order."""
-        return dict.fromkeys(self.parents).keys()
-
-    @property
-    def _op(self) -> str:
-        """micrograd 0.1's name of the operation: its symbol."""
-        return "" if self._op_row is None else self._op_row.symbol
-
-    @property
-    def _backward(self) -> Callable[[], None]:
-        """The local backward closure: call it to add this node's shares to the gradients of its parents."""
-
-        def backward() -> None:
-            for operand, share in shares(self, self._grad):
-                operand._grad += share
-
-        return backward
-
-    def __repr__(self) -> str:
-        label = f", label={self._label!r}" if self._label else ""
-        return f"Value(data={self._data!r}, grad={self._grad!r}{label})"
-
-    def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else repr(self)
 
     # --- building the graph -----------------------------------------------------------------------------------
 
@@ -225,6 +121,19 @@ class Value(Operand):
                 break
         return _apply(op, operands)
 
+    def _record(self, op: Op, operands: tuple[Any, ...], numbers: tuple[float, ...]) -> None:
+        """Remember how this node was made, for the backward pass."""
+        self._op_row = op
+        if op.arity == 2:
+            self._left, self._right = operands
+            self._a, self._b = numbers
+        elif op.arity == 1:
+            self._left, self._right = operands[0], None
+            self._a, self._b = numbers[0], None
+        else:
+            self._left, self._right = operands, None
+            self._a, self._b = numbers, None
+
     def _enter(self, mode: _modes.Mode) -> None:
         """Let the mode of this thread or task mark the node that was just built."""
         self._scope = mode.scope
@@ -232,6 +141,16 @@ class Value(Operand):
             self._op_row = self._left = self._right = self._a = self._b = None
         if mode.detector is not None:
             mode.detector.built(self)
+
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """The local backward closure: call it to add this node's shares to the gradients of its parents."""
+
+        def backward() -> None:
+            for operand, share in shares(self, self._grad):
+                operand._grad += share
+
+        return backward
 
     # --- the backward pass ------------------------------------------------------------------------------------
 
@@ -257,35 +176,9 @@ class Value(Operand):
         (12.0, 12.0)
         """
         if type(gradient) is not float and not (create_graph and type(gradient) is Value):
-            gradient = _real(gradient, "a number as upstream gradient")
+            gradient = real(gradient, "a number as upstream gradient")
         order, leaves = reverse_sweep([(self, gradient)], create_graph=create_graph)
         _commit(order, leaves, create_graph)
-
-    # --- what a node refuses, and why -------------------------------------------------------------------------
-
-    def __lt__(self, other: Any) -> bool:
-        return NotImplemented if (number := _comparable(other)) is None else self._data < number
-
-    def __le__(self, other: Any) -> bool:
-        return NotImplemented if (number := _comparable(other)) is None else self._data <= number
-
-    def __gt__(self, other: Any) -> bool:
-        return NotImplemented if (number := _comparable(other)) is None else self._data > number
-
-    def __ge__(self, other: Any) -> bool:
-        return NotImplemented if (number := _comparable(other)) is None else self._data >= number
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("a Value is not true or false; write v.data != 0, or compare: v > 0")
-
-    def __float__(self) -> NoReturn:
-        raise TypeError(
-            "a Value does not turn into a float by itself, that would lose its gradient; write v.data for the number,"
-            " or use micrograd.exp(v) instead of math.exp(v)"
-        )
-
-    def __int__(self) -> NoReturn:
-        raise TypeError("a Value does not turn into an int by itself; write int(v.data)")
 
     # --- copies -----------------------------------------------------------------------------------------------
 
@@ -299,38 +192,18 @@ class Value(Operand):
         return _copying.reduce(self)
 
 
-def _real(x: Any, wanted: str = "a real number") -> float:
-    number = as_float(x)
-    if number is None:
-        raise TypeError(not_a_number(x, wanted))
-    return number
-
-
-def _comparable(other: Any) -> float | None:
-    return other._data if type(other) is Value else as_float(other)
-
-
 def _apply(op: Op, operands: tuple[Any, ...]) -> Value:
     """Make the node of ``op`` applied to Values and floats, at least one Value among them."""
     numbers = tuple([x._data if type(x) is Value else x for x in operands])
     data = op.forward(*numbers)
     if type(data) is not float:
-        data = _real(data, f"a real number from the forward function of {op.name!r}")
+        data = real(data, f"a real number from the forward function of {op.name!r}")
     node = _new(Value)
     node._data = node._out = data
     node._grad = 0.0
     node._label = node._scope = ""
-    node._op_row = op
     node._visit = None
-    if op.arity == 2:
-        node._left, node._right = operands
-        node._a, node._b = numbers
-    elif op.arity == 1:
-        node._left, node._right = operands[0], None
-        node._a, node._b = numbers[0], None
-    else:
-        node._left, node._right = operands, None
-        node._a, node._b = numbers, None
+    node._record(op, operands, numbers)
     if _modes.active:
         node._enter(_modes.current())
     return node
@@ -437,7 +310,7 @@ def reverse_sweep(
 
 
 def _sweep(order: list[Value], leaves: dict[Value, Any]) -> None:
-    """The backward pass on numbers. ``_sweep_checked`` is its slow, obvious twin; a test holds the two together."""
+    """Run the backward pass on numbers; a test holds it to ``_sweep_checked``, its slow and obvious twin."""
     received = leaves.get
     node = None
     try:
@@ -480,7 +353,7 @@ def _sweep(order: list[Value], leaves: dict[Value, Any]) -> None:
 
 
 def _sweep_checked(order: list[Value], leaves: dict[Value, Any], detector: Any, on_values: bool) -> None:
-    """The backward pass on numbers or, for derivatives of derivatives, on the Values themselves, with every check."""
+    """Run the backward pass with every check: on numbers or, for derivatives of derivatives, on the Values."""
     for node in reversed(order):
         g = node._adjoint
         is_value = type(g) is Value
@@ -496,7 +369,7 @@ def _sweep_checked(order: list[Value], leaves: dict[Value, Any], detector: Any, 
             pairs = shares(node, g)
         for operand, share in pairs:
             number = share._data if type(share) is Value else share
-            if is_value and g._data == 0.0 and not number - number == 0.0:
+            if is_value and g._data == 0.0 and not math.isfinite(number):
                 continue  # no gradient, no share: 0 * inf is 0 here
             if detector is not None:
                 detector.reached(operand, node, number)
@@ -542,4 +415,4 @@ def _as_value(g: Any) -> Value:
 
 
 def _exact(node: Value, g: Any) -> float:
-    return g if type(g) is float else _real(g, f"a real number as gradient of {node!r}")  # a user's rule
+    return g if type(g) is float else real(g, f"a real number as gradient of {node!r}")  # a user's rule

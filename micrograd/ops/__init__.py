@@ -17,12 +17,18 @@ Where to look:
 ======================  ==========================================================================
 """
 
-from micrograd.ops.activations import *  # noqa: F403
-from micrograd.ops.arithmetic import *  # noqa: F403
-from micrograd.ops.elementary import *  # noqa: F403
-from micrograd.ops.op import Op, op, operations
+from micrograd.ops import activations, arithmetic, elementary, reductions, selection
+from micrograd.ops.activations import *
+from micrograd.ops.arithmetic import *
+from micrograd.ops.elementary import *
+from micrograd.ops.op import Accuracy, Op, op, operations
 from micrograd.ops.operand import Operand
-from micrograd.ops.reductions import *  # noqa: F403
-from micrograd.ops.selection import *  # noqa: F403
+from micrograd.ops.reductions import *
+from micrograd.ops.selection import *
 
-__all__ = ["Op", "Operand", "op", "operations"]  # the operations themselves: ``operations()``
+__all__ = ["Accuracy", "Op", "Operand", "op", "operations"]
+__all__ += arithmetic.__all__
+__all__ += selection.__all__
+__all__ += elementary.__all__
+__all__ += activations.__all__
+__all__ += reductions.__all__

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from micrograd.ops.elementary import erfc, exp, expm1
-from micrograd.ops.op import Accuracy, row
+from micrograd.ops.op import Accuracy, Op, row
 from micrograd.ops.selection import gt, le, where
 
 __all__ = ["elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus"]
@@ -17,7 +17,7 @@ __all__ = ["elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus"]
 _SQRT_HALF = math.sqrt(0.5)
 _ONE_OVER_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 
-relu = row(
+relu: Op = row(
     "relu",
     symbol="ReLU",
     forward=lambda a: 0.0 if a <= 0.0 else a,  # nan is not <= 0 and passes
@@ -28,7 +28,7 @@ relu = row(
     summary="the operand where it is positive, else 0",
 )
 
-leaky_relu = row(
+leaky_relu: Op = row(
     "leaky_relu",
     method=True,
     flatten=lambda a, slope=0.01: (a, slope),
@@ -43,7 +43,7 @@ leaky_relu = row(
     summary="the operand where it is positive, else slope times it (slope=0.01)",
 )
 
-elu = row(
+elu: Op = row(
     "elu",
     method=True,
     flatten=lambda a, alpha=1.0: (a, alpha),
@@ -65,7 +65,7 @@ def _sigmoid(a: float) -> float:
     return e / (1.0 + e)
 
 
-sigmoid = row(
+sigmoid: Op = row(
     "sigmoid",
     symbol="σ",
     forward=_sigmoid,
@@ -75,7 +75,7 @@ sigmoid = row(
     summary="1 / (1 + exp(-a))",
 )
 
-softplus = row(
+softplus: Op = row(
     "softplus",
     forward=lambda a: (0.0 if a < 0.0 else a) + math.log1p(math.exp(-math.fabs(a))),
     vjp=(lambda g, out, a: g * sigmoid(a),),
@@ -83,7 +83,7 @@ softplus = row(
     summary="log(1 + exp(a)), a smooth relu",
 )
 
-silu = row(
+silu: Op = row(
     "silu",
     symbol="SiLU",
     forward=lambda a: a * _sigmoid(a),
@@ -94,7 +94,7 @@ silu = row(
     summary="a * sigmoid(a), also called swish",
 )
 
-gelu = row(
+gelu: Op = row(
     "gelu",
     symbol="GELU",
     forward=lambda a: a * (0.5 * math.erfc(-a * _SQRT_HALF)),

@@ -10,13 +10,13 @@ from __future__ import annotations
 import operator
 
 from micrograd.ops import floats
-from micrograd.ops.op import Accuracy, row
+from micrograd.ops.op import Accuracy, Op, row
 
 __all__ = ["add", "div", "mul", "neg", "pos", "sub"]
 
 _EXACT = Accuracy(value=0.5, derivative=0.5)
 
-add = row(
+add: Op = row(
     "add",
     symbol="+",
     operator="add",
@@ -27,7 +27,7 @@ add = row(
     summary="sum of two operands",
 )
 
-sub = row(
+sub: Op = row(
     "sub",
     symbol="-",
     operator="sub",
@@ -38,7 +38,7 @@ sub = row(
     summary="difference of two operands",
 )
 
-mul = row(
+mul: Op = row(
     "mul",
     symbol="*",
     operator="mul",
@@ -49,7 +49,7 @@ mul = row(
     summary="product of two operands",
 )
 
-div = row(
+div: Op = row(
     "div",
     symbol="/",
     operator="truediv",
@@ -61,7 +61,7 @@ div = row(
     summary="quotient of two operands, by one division",
 )
 
-neg = row(
+neg: Op = row(
     "neg",
     symbol="-",
     operator="neg",
@@ -73,7 +73,7 @@ neg = row(
     summary="the operand with its sign changed",
 )
 
-pos = row(
+pos: Op = row(
     "pos",
     symbol="+",
     operator="pos",

@@ -13,7 +13,7 @@ from typing import Any
 from micrograd.ops.arithmetic import div
 from micrograd.ops.floats import power as _power
 from micrograd.ops.floats import total
-from micrograd.ops.op import Accuracy, row
+from micrograd.ops.op import Accuracy, Op, row
 from micrograd.ops.selection import eq, ge, where
 
 __all__ = [
@@ -60,7 +60,7 @@ def _log_pole(a: float) -> float:
 
 # --- powers and roots -------------------------------------------------------------------------------------------
 
-power = row(
+power: Op = row(
     "power",
     symbol="**",
     operator="pow",
@@ -77,7 +77,7 @@ power = row(
 )
 pow = power
 
-sqrt = row(
+sqrt: Op = row(
     "sqrt",
     forward=total(math.sqrt),
     vjp=(lambda g, out, a: div(g, 2.0 * out),),
@@ -87,7 +87,7 @@ sqrt = row(
     summary="square root",
 )
 
-cbrt = row(
+cbrt: Op = row(
     "cbrt",
     forward=math.cbrt,
     vjp=(lambda g, out, a: div(g, 3.0 * (out * out)),),
@@ -95,7 +95,7 @@ cbrt = row(
     summary="cube root",
 )
 
-hypot = row(
+hypot: Op = row(
     "hypot",
     method=True,
     forward=math.hypot,
@@ -107,7 +107,7 @@ hypot = row(
 
 # --- exponentials and logarithms --------------------------------------------------------------------------------
 
-exp = row(
+exp: Op = row(
     "exp",
     forward=total(math.exp),
     vjp=(lambda g, out, a: g * out,),
@@ -115,7 +115,7 @@ exp = row(
     summary="e to the power a",
 )
 
-exp2 = row(
+exp2: Op = row(
     "exp2",
     forward=total(math.exp2),
     vjp=(lambda g, out, a: g * (out * _LN2),),
@@ -123,7 +123,7 @@ exp2 = row(
     summary="2 to the power a",
 )
 
-expm1 = row(
+expm1: Op = row(
     "expm1",
     forward=total(math.expm1),
     vjp=(lambda g, out, a: g * exp(a),),  # out + 1 would cancel for negative a
@@ -131,7 +131,7 @@ expm1 = row(
     summary="exp(a) - 1, exact near 0",
 )
 
-log = row(
+log: Op = row(
     "log",
     forward=total(math.log, pole=_log_pole),
     vjp=(lambda g, out, a: div(g, a),),
@@ -140,7 +140,7 @@ log = row(
     summary="natural logarithm",
 )
 
-log1p = row(
+log1p: Op = row(
     "log1p",
     forward=total(math.log1p, pole=lambda a: _log_pole(1.0 + a)),
     vjp=(lambda g, out, a: div(g, 1.0 + a),),
@@ -149,7 +149,7 @@ log1p = row(
     summary="log(1 + a), exact near 0",
 )
 
-log2 = row(
+log2: Op = row(
     "log2",
     forward=total(math.log2, pole=_log_pole),
     vjp=(lambda g, out, a: div(g, a * _LN2),),
@@ -158,7 +158,7 @@ log2 = row(
     summary="logarithm to base 2",
 )
 
-log10 = row(
+log10: Op = row(
     "log10",
     forward=total(math.log10, pole=_log_pole),
     vjp=(lambda g, out, a: div(g, a * _LN10),),
@@ -169,7 +169,7 @@ log10 = row(
 
 # --- trigonometry -----------------------------------------------------------------------------------------------
 
-sin = row(
+sin: Op = row(
     "sin",
     forward=total(math.sin),
     vjp=(lambda g, out, a: g * cos(a),),
@@ -177,7 +177,7 @@ sin = row(
     summary="sine of an angle in radians",
 )
 
-cos = row(
+cos: Op = row(
     "cos",
     forward=total(math.cos),
     vjp=(lambda g, out, a: -g * sin(a),),
@@ -185,7 +185,7 @@ cos = row(
     summary="cosine of an angle in radians",
 )
 
-tan = row(
+tan: Op = row(
     "tan",
     forward=total(math.tan),
     vjp=(lambda g, out, a: g * (1.0 + out * out),),
@@ -193,7 +193,7 @@ tan = row(
     summary="tangent of an angle in radians",
 )
 
-asin = row(
+asin: Op = row(
     "asin",
     forward=total(math.asin),
     vjp=(lambda g, out, a: div(g, sqrt((1.0 - a) * (1.0 + a))),),
@@ -203,7 +203,7 @@ asin = row(
     summary="inverse sine, in radians",
 )
 
-acos = row(
+acos: Op = row(
     "acos",
     forward=total(math.acos),
     vjp=(lambda g, out, a: div(-g, sqrt((1.0 - a) * (1.0 + a))),),
@@ -220,7 +220,7 @@ def _over_squared_length(part: Any, a: Any, b: Any) -> Any:
     return where(eq(length, 0.0), 0.0, div(div(part, length), length))
 
 
-atan = row(
+atan: Op = row(
     "atan",
     forward=math.atan,
     vjp=(lambda g, out, a: g * _over_squared_length(1.0, 1.0, a),),
@@ -229,7 +229,7 @@ atan = row(
     summary="inverse tangent, in radians",
 )
 
-atan2 = row(
+atan2: Op = row(
     "atan2",
     numpy_name="arctan2",
     forward=math.atan2,
@@ -242,7 +242,7 @@ atan2 = row(
     summary="angle of the point (b, a), in radians",
 )
 
-degrees = row(
+degrees: Op = row(
     "degrees",
     forward=math.degrees,
     vjp=(lambda g, out, a: degrees(g),),
@@ -251,7 +251,7 @@ degrees = row(
     summary="an angle from radians to degrees",
 )
 
-radians = row(
+radians: Op = row(
     "radians",
     forward=math.radians,
     vjp=(lambda g, out, a: radians(g),),
@@ -262,7 +262,7 @@ radians = row(
 
 # --- hyperbolic functions ---------------------------------------------------------------------------------------
 
-sinh = row(
+sinh: Op = row(
     "sinh",
     forward=total(math.sinh, overflow=lambda a: math.copysign(_inf, a)),
     vjp=(lambda g, out, a: g * cosh(a),),
@@ -270,7 +270,7 @@ sinh = row(
     summary="hyperbolic sine",
 )
 
-cosh = row(
+cosh: Op = row(
     "cosh",
     forward=total(math.cosh),
     vjp=(lambda g, out, a: g * sinh(a),),
@@ -278,7 +278,7 @@ cosh = row(
     summary="hyperbolic cosine",
 )
 
-tanh = row(
+tanh: Op = row(
     "tanh",
     forward=math.tanh,
     vjp=(lambda g, out, a: g * (1.0 - out * out),),
@@ -287,7 +287,7 @@ tanh = row(
     summary="hyperbolic tangent",
 )
 
-asinh = row(
+asinh: Op = row(
     "asinh",
     forward=math.asinh,
     vjp=(lambda g, out, a: div(g, hypot(1.0, a)),),
@@ -296,7 +296,7 @@ asinh = row(
     summary="inverse hyperbolic sine",
 )
 
-acosh = row(
+acosh: Op = row(
     "acosh",
     forward=total(math.acosh),
     vjp=(lambda g, out, a: div(g, sqrt(a - 1.0) * sqrt(a + 1.0)),),
@@ -306,7 +306,7 @@ acosh = row(
     summary="inverse hyperbolic cosine",
 )
 
-atanh = row(
+atanh: Op = row(
     "atanh",
     forward=total(math.atanh, pole=lambda a: math.copysign(_inf, a) if math.fabs(a) == 1.0 else _nan),
     vjp=(lambda g, out, a: div(g, (1.0 - a) * (1.0 + a)),),
@@ -318,7 +318,7 @@ atanh = row(
 
 # --- error functions and remainders -----------------------------------------------------------------------------
 
-erf = row(
+erf: Op = row(
     "erf",
     forward=math.erf,
     vjp=(lambda g, out, a: g * (_TWO_OVER_SQRT_PI * exp(-a * a)),),
@@ -326,7 +326,7 @@ erf = row(
     summary="error function",
 )
 
-erfc = row(
+erfc: Op = row(
     "erfc",
     forward=math.erfc,
     vjp=(lambda g, out, a: -g * (_TWO_OVER_SQRT_PI * exp(-a * a)),),
@@ -342,7 +342,7 @@ def _fmod(a: float, b: float) -> float:
         return _nan
 
 
-fmod = row(
+fmod: Op = row(
     "fmod",
     method=True,
     forward=_fmod,

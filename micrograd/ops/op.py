@@ -56,8 +56,8 @@ class Op:
     Raises ``TypeError`` when called with something that is neither a number nor an operand.
 
     >>> import micrograd as mg
-    >>> mg.tanh(0.5)
-    0.46211715726000973
+    >>> mg.sqrt(9.0), mg.sqrt(mg.Value(9.0))
+    (3.0, Value(data=3.0, grad=0.0))
     >>> mg.tanh
     <op tanh>
     """
@@ -75,7 +75,14 @@ class Op:
     arity: int | None
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        operands = arguments if self.flatten is None else self.flatten(*arguments, **options)
+        if self.flatten is not None:
+            return self.apply(self.flatten(*arguments, **options))
+        if options:
+            raise TypeError(f"{self.name}() takes no keyword arguments, {', '.join(options)} came")
+        return self.apply(arguments)
+
+    def apply(self, operands: tuple[Any, ...]) -> Any:
+        """Apply the operation to flat operands; a call of the operation flattens its arguments and comes here."""
         for x in operands:
             if type(x) is not float:
                 return self._dispatch(operands)
@@ -224,8 +231,12 @@ def row(
     operator: str = "",
     **fields: Any,
 ) -> Op:
-    """Add a row to the library's own table: ``operator`` is Python's, ``numpy_name`` is the method that NumPy's
-    ufunc of another name looks for, ``method`` says whether an operation of several operands is a method too."""
+    """Add a row to the library's own table.
+
+    Beyond what ``op`` takes: ``operator`` is Python's name of one, ``numpy_name`` the method that a ufunc of another
+    name looks for, ``method`` whether an operation of several operands is a method too, ``flatten`` how the arguments
+    of a call become flat operands.
+    """
     built = _register(name, method=method, **fields)
     _builtin_names.add(name)
     if numpy_name:

@@ -40,7 +40,7 @@ def attach_operator(op: Op, operator: str) -> None:
         def unary(self: Operand) -> Any:
             return self.__micrograd_op__(op, (self,))
 
-        setattr(Operand, f"__{operator}__", unary)
+        _attach(f"__{operator}__", unary, op)
         return
 
     def left(self: Operand, other: Any) -> Any:
@@ -49,25 +49,25 @@ def attach_operator(op: Op, operator: str) -> None:
     def right(self: Operand, other: Any) -> Any:
         return self.__micrograd_op__(op, (other, self))
 
-    setattr(Operand, f"__{operator}__", left)
-    setattr(Operand, f"__r{operator}__", right)
+    _attach(f"__{operator}__", left, op)
+    _attach(f"__r{operator}__", right, op)
 
 
 def attach_method(op: Op, name: str) -> None:
     """Make ``op`` a method: ``x.tanh()`` for an operation of one operand, ``x.hypot(y)`` for one of more."""
 
-    if op.arity == 1:
+    def unary(self: Operand) -> Any:
+        return self.__micrograd_op__(op, (self,))
 
-        def method(self: Operand) -> Any:
-            return self.__micrograd_op__(op, (self,))
+    def method_of_several(self: Operand, *rest: Any, **options: Any) -> Any:
+        return op(self, *rest, **options)
 
-    else:
+    _attach(name, unary if op.arity == 1 else method_of_several, op)
 
-        def method(self: Operand, *rest: Any, **options: Any) -> Any:
-            return op(self, *rest, **options)
 
+def _attach(name: str, method: Any, op: Op) -> None:
     method.__name__ = name
     method.__qualname__ = f"Operand.{name}"
     method.__doc__ = f"``micrograd.{op.name}``: {op.summary}."
-    method.operation = op  # type: ignore[attr-defined]  # marks what a user's operation may replace
+    method.operation = op  # marks what a user's operation may replace, and what the stub lists
     setattr(Operand, name, method)

@@ -14,7 +14,7 @@ from micrograd.errors import describe
 from micrograd.ops.arithmetic import div
 from micrograd.ops.elementary import exp
 from micrograd.ops.floats import total
-from micrograd.ops.op import Accuracy, iterate, row
+from micrograd.ops.op import Accuracy, Op, iterate, row
 from micrograd.ops.operand import Operand
 from micrograd.ops.selection import eq, where
 
@@ -53,7 +53,7 @@ def _products_of_others(g: Any, out: Any, *xs: Any) -> list[Any]:
     return shares
 
 
-sum = row(
+sum: Op = row(
     "sum",
     symbol="Σ",
     forward=_sum,
@@ -63,7 +63,7 @@ sum = row(
     summary="sum of the operands, from left to right",
 )
 
-prod = row(
+prod: Op = row(
     "prod",
     symbol="Π",
     forward=_prod,
@@ -80,7 +80,7 @@ def _operands_of_mean(values: Iterable[Any]) -> tuple[Any, ...]:
     return operands
 
 
-mean = row(
+mean: Op = row(
     "mean",
     flatten=_operands_of_mean,
     forward=lambda *xs: _sum(*xs) / len(xs),
@@ -101,7 +101,7 @@ def _logsumexp(*xs: float) -> float:
     return peak + math.log(_sum(*[_exp(x - peak) for x in xs]))
 
 
-logsumexp = row(
+logsumexp: Op = row(
     "logsumexp",
     forward=_logsumexp,
     vjp=lambda g, out, *xs: [g * exp(x - out) for x in xs],
@@ -131,7 +131,7 @@ def _dot_shares(g: Any, out: Any, *operands: Any) -> list[Any]:
     return [g * y for y in operands[half:]] + [g * x for x in operands[:half]]
 
 
-dot = row(
+dot: Op = row(
     "dot",
     symbol="·",
     flatten=_pairs("dot"),
@@ -153,7 +153,7 @@ def _dist_shares(g: Any, out: Any, *operands: Any) -> list[Any]:
     return left + [-share for share in left]
 
 
-dist = row(
+dist: Op = row(
     "dist",
     flatten=_pairs("dist"),
     forward=_dist,
@@ -182,7 +182,7 @@ def _take_shares(g: Any, out: Any, *operands: Any) -> list[Any]:
     return [where(eq(index, float(i)), g, 0.0) for i in range(len(values))] + [0.0]
 
 
-take = row(
+take: Op = row(
     "take",
     flatten=_operands_of_take,
     forward=lambda *operands: operands[int(operands[-1])],
@@ -197,8 +197,8 @@ def softmax(values: Iterable[Any]) -> Sequence[Any]:
 
     Raises ``TypeError`` for something that is not an iterable of operands.
 
-    >>> softmax([1.0, 1.0])
-    [0.5, 0.5]
+    >>> [round(share, 3) for share in softmax([0.0, math.log(3.0)])]
+    [0.25, 0.75]
     """
     operands = tuple(iterate("softmax", values))
     normaliser = logsumexp(operands)

@@ -42,7 +42,7 @@ le = _predicate("le", "<=", 2, lambda a, b: a <= b, "1 where a <= b, else 0")
 eq = _predicate("eq", "==", 2, lambda a, b: a == b, "1 where a equals b, else 0")
 isnan = _predicate("isnan", "isnan", 1, math.isnan, "1 where a is nan, else 0")
 
-where = row(
+where: Op = row(
     "where",
     forward=lambda condition, a, b: a if condition != 0.0 else b,
     vjp=(
@@ -54,7 +54,7 @@ where = row(
     summary="a where the condition is not 0, else b; nothing flows into the other",
 )
 
-abs = row(
+abs: Op = row(
     "abs",
     symbol="|.|",
     operator="abs",
@@ -77,7 +77,7 @@ def _minimum(a: float, b: float) -> float:
     return a if a <= b or a != a else b
 
 
-maximum = row(
+maximum: Op = row(
     "maximum",
     symbol="max",
     forward=_maximum,
@@ -91,7 +91,7 @@ maximum = row(
     summary="the larger operand, the first at a tie, nan if one is nan",
 )
 
-minimum = row(
+minimum: Op = row(
     "minimum",
     symbol="min",
     forward=_minimum,
@@ -113,7 +113,7 @@ def _clamp(a: float, low: float, high: float) -> float:
     return high if raised > high else raised
 
 
-clamp = row(
+clamp: Op = row(
     "clamp",
     method=True,
     flatten=lambda a, low=None, high=None: (
@@ -133,7 +133,7 @@ clamp = row(
     summary="the operand held between two bounds; None is no bound",
 )
 
-copysign = row(
+copysign: Op = row(
     "copysign",
     forward=math.copysign,
     vjp=(
