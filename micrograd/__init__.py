@@ -14,12 +14,11 @@ networks, ``testing/`` for tests of gradients.
 
 from __future__ import annotations
 
-import builtins as _builtins
 import importlib as _importlib
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
-from micrograd import ops as _ops
+from micrograd import ops
 from micrograd._modes import detect_anomaly, no_grad, pause_gc, scope
 from micrograd.arrays import array, data_of, grad_of
 from micrograd.engine import Value
@@ -27,14 +26,19 @@ from micrograd.errors import AnomalyError, ExpressionError, GraphFileError, Stal
 from micrograd.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from micrograd.graph import explain, statistics, topological_order
 from micrograd.graph_file import load, save
-from micrograd.ops import *
+from micrograd.ops import Accuracy, Op, op, operations
+from micrograd.ops import abs as abs
+from micrograd.ops import pow as pow
+from micrograd.ops import sum as sum
+from micrograd.ops.activations import *
+from micrograd.ops.arithmetic import *
+from micrograd.ops.elementary import *
+from micrograd.ops.reductions import *
+from micrograd.ops.selection import *
 
 if TYPE_CHECKING:
     from micrograd import nn as nn
     from micrograd import testing as testing
-    from micrograd.ops.elementary import pow as pow
-    from micrograd.ops.reductions import sum as sum
-    from micrograd.ops.selection import abs as abs
 
 __version__ = "0.2.0"
 
@@ -44,6 +48,8 @@ __all__ = [
     "GraphFileError",
     "StaleValueError",
     "Value",
+    "Accuracy",
+    "Op",
     "array",
     "data_of",
     "detect_anomaly",
@@ -56,6 +62,8 @@ __all__ = [
     "jvp",
     "load",
     "no_grad",
+    "op",
+    "operations",
     "pause_gc",
     "save",
     "scope",
@@ -64,8 +72,12 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
-# Every operation too, but for names of builtins: ``from micrograd import *`` must not replace Python's own ``sum``.
-__all__ += [name for name in _ops.__all__ if not hasattr(_builtins, name)]
+# Every operation too, but for abs, pow and sum: a star import must not replace the builtins.
+__all__ += ops.arithmetic.__all__
+__all__ += ops.selection.__all__
+__all__ += ops.elementary.__all__
+__all__ += ops.activations.__all__
+__all__ += ops.reductions.__all__
 
 _WINGS = ("nn", "testing")  # loaded when they are first asked for
 
@@ -73,10 +85,10 @@ _WINGS = ("nn", "testing")  # loaded when they are first asked for
 def __getattr__(name: str) -> _Any:
     if name in _WINGS:
         return _importlib.import_module(f"micrograd.{name}")
-    if name in _ops.operations():  # an operation that was registered by the user
-        return _ops.operations()[name]
+    if name in ops.operations():  # an operation that was registered by the user
+        return ops.operations()[name]
     raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_WINGS, *_ops.operations()})
+    return sorted({*globals(), *_WINGS, *ops.operations()})

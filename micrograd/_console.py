@@ -65,12 +65,12 @@ def json_number(x: float) -> float | str:
 
 
 def clean(text: str) -> str:
-    """Return ``text`` with every character that could command a terminal replaced by U+FFFD.
+    r"""Return ``text`` with every character that could command a terminal replaced by U+FFFD.
 
     These are the control characters (line ends among them), lone surrogates, and the marks that turn the direction of
     text around.
 
-    >>> clean("b\\x1b[2J") == "b\\ufffd[2J"
+    >>> clean("b\x1b[2J") == "b\ufffd[2J"
     True
     """
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") or c in _COMMANDS else c for c in text)
@@ -109,7 +109,8 @@ def table_text(
         columns: the headings.
         rows: cells; a float is shown as ``number`` shows it, a text as it is but for control characters. A column of
             numbers (in which a text may only be empty or an ellipsis) has its decimal points below one another.
-        title: a line above, footer: lines below the table.
+        title: a line above the table.
+        footer: lines below it.
 
     Raises ``ValueError`` for a row of another length than the headings.
 
@@ -234,10 +235,10 @@ def say(text: str = "", *, style: str = "", file: TextIO | None = None) -> None:
 
 
 def error_line(program: str, message: str, *, file: TextIO | None = None) -> None:
-    """Print ``program: error: message`` as one line of bounded length on standard error.
+    r"""Print ``program: error: message`` as one line of bounded length on standard error.
 
     >>> import sys
-    >>> error_line("micrograd grad", "no value for b\\n", file=sys.stdout)
+    >>> error_line("micrograd grad", "no value for b\n", file=sys.stdout)
     micrograd grad: error: no value for b
     """
     line = shorten(" ".join(message.split()), 500)

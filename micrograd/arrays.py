@@ -25,7 +25,7 @@ from micrograd.engine import Value
 from micrograd.errors import describe, not_a_number
 from micrograd.ops import Op
 from micrograd.ops.floats import as_float
-from micrograd.ops.op import handle_arrays
+from micrograd.ops.table import handle_arrays
 
 if TYPE_CHECKING:
     import numpy as np

@@ -266,7 +266,7 @@ def _directional(node: Value, tangent: dict[Value, Any], on_values: bool) -> Any
     total: Any = 0.0
     for x, slope, want in zip(operands, slopes, wanted):
         if want:
-            total = total + slope * tangent[x]  # type: ignore[index]
+            total = total + slope * tangent[x]
     return total
 
 

@@ -7,6 +7,7 @@ from operator import methodcaller
 from typing import Any
 
 import torch
+
 from benchmarks.engine import Engine, collector_disabled, nothing_to_renew
 
 __all__ = ["load"]

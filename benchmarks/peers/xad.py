@@ -19,8 +19,9 @@ from operator import attrgetter
 from typing import Any
 
 import xad.math
-from benchmarks.engine import Engine, collector_disabled
 from xad.adj_1st import Real, Tape
+
+from benchmarks.engine import Engine, collector_disabled
 
 __all__ = ["load"]
 

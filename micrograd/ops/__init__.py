@@ -3,7 +3,7 @@
 Where to look:
 
 ======================  ==========================================================================
-``op.py``               ``Op``, a row of the table; ``op``, which adds a row
+``table.py``            ``Op``, a row of the table; ``op``, which adds one
 ``operand.py``          what everything that flows through operations shares: operators and methods
 ``floats.py``           numbers: what counts as one, and libm made total in the sense of IEEE 754
 ``domain.py``           where an operation is defined, written as intervals
@@ -21,10 +21,13 @@ from micrograd.ops import activations, arithmetic, elementary, reductions, selec
 from micrograd.ops.activations import *
 from micrograd.ops.arithmetic import *
 from micrograd.ops.elementary import *
-from micrograd.ops.op import Accuracy, Op, op, operations
+from micrograd.ops.elementary import pow as pow
 from micrograd.ops.operand import Operand
 from micrograd.ops.reductions import *
+from micrograd.ops.reductions import sum as sum
 from micrograd.ops.selection import *
+from micrograd.ops.selection import abs as abs
+from micrograd.ops.table import Accuracy, Op, op, operations
 
 __all__ = ["Accuracy", "Op", "Operand", "op", "operations"]
 __all__ += arithmetic.__all__

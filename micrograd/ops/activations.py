@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 from micrograd.ops.elementary import erfc, exp, expm1
-from micrograd.ops.op import Accuracy, Op, row
 from micrograd.ops.selection import gt, le, where
+from micrograd.ops.table import Accuracy, Op, row
 
 __all__ = ["elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 
 from micrograd.ops import floats
-from micrograd.ops.op import Accuracy, Op, row
+from micrograd.ops.table import Accuracy, Op, row
 
 __all__ = ["add", "div", "mul", "neg", "pos", "sub"]
 

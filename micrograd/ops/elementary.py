@@ -13,9 +13,10 @@ from typing import Any
 from micrograd.ops.arithmetic import div
 from micrograd.ops.floats import power as _power
 from micrograd.ops.floats import total
-from micrograd.ops.op import Accuracy, Op, row
 from micrograd.ops.selection import eq, ge, where
+from micrograd.ops.table import Accuracy, Op, row
 
+# ``pow`` is left out: a star import must not replace the builtin.
 __all__ = [
     "acos",
     "acosh",
@@ -39,7 +40,6 @@ __all__ = [
     "log1p",
     "log2",
     "log10",
-    "pow",
     "power",
     "radians",
     "sin",

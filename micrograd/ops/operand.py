@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from micrograd.ops.op import Op
+    from micrograd.ops.table import Op
 
 __all__ = ["Operand", "attach_method", "attach_operator"]
 

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Self
 
-from micrograd.ops.op import Op
+from micrograd.ops.table import Op
 
 class Operand:
     chosen_later: ClassVar[bool]

@@ -14,11 +14,12 @@ from micrograd.errors import describe
 from micrograd.ops.arithmetic import div
 from micrograd.ops.elementary import exp
 from micrograd.ops.floats import total
-from micrograd.ops.op import Accuracy, Op, iterate, row
 from micrograd.ops.operand import Operand
 from micrograd.ops.selection import eq, where
+from micrograd.ops.table import Accuracy, Op, iterate, row
 
-__all__ = ["dist", "dot", "logsumexp", "mean", "prod", "softmax", "sum", "take"]
+# ``sum`` is left out: a star import must not replace the builtin.
+__all__ = ["dist", "dot", "logsumexp", "mean", "prod", "softmax", "take"]
 
 _exp = total(math.exp)
 

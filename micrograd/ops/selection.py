@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.ops.op import Accuracy, Op, row
+from micrograd.ops.table import Accuracy, Op, row
 
-__all__ = ["abs", "clamp", "copysign", "eq", "fabs", "ge", "gt", "isnan", "le", "lt", "maximum", "minimum", "where"]
+# ``abs`` is left out: a star import must not replace the builtin.
+__all__ = ["clamp", "copysign", "eq", "fabs", "ge", "gt", "isnan", "le", "lt", "maximum", "minimum", "where"]
 
 _EXACT = Accuracy(value=0.0, derivative=0.0)
 

@@ -16,7 +16,7 @@ _HEAD = '''\
 
 from typing import Any, ClassVar, Self
 
-from micrograd.ops.op import Op
+from micrograd.ops.table import Op
 
 class Operand:
     chosen_later: ClassVar[bool]
