@@ -52,17 +52,17 @@ class Timing:
 
 
 def alternate(
-    runs: Mapping[Key, Callable[[], float | None]],
+    runs: Mapping[Any, Callable[[], float | None]],
     repeat: int,
-    every: Callable[[Key], int],
-    tick: Callable[[Key, int], None],
-) -> dict[Key, dict[int, float]]:
+    every: Callable[[Any], int],
+    tick: Callable[[Any, int], None],
+) -> dict[Any, dict[int, float]]:
     """Run everything in turn, ``repeat`` times over, and return the seconds by key and round.
 
     A key with ``every(key) == 5`` runs in each fifth round; a run that returns ``None`` is not called again.
     """
-    seconds: dict[Key, dict[int, float]] = {key: {} for key in runs}
-    dropped: set[Key] = set()
+    seconds: dict[Any, dict[int, float]] = {key: {} for key in runs}
+    dropped: set[Any] = set()
     for number in range(repeat):
         for key, run in runs.items():
             if number % every(key) == 0 and key not in dropped:

@@ -116,6 +116,8 @@ def _number(x: Any, f: Any) -> float:
 
 def _differentiated(f: Any, argnums: Argnums, arguments: tuple[Any, ...]) -> list[int]:
     """Return the positions that ``argnums`` names, checked."""
+    if not isinstance(argnums, (int, Sequence)):
+        raise TypeError(f"argnums is an int or a sequence of ints, not {describe(argnums)}")
     wanted = [argnums] if isinstance(argnums, int) else list(argnums)
     positions = []
     for n in wanted:

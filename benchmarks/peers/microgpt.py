@@ -19,9 +19,7 @@ class Value:
 
     __slots__ = ("children", "data", "grad", "local_grads")
 
-    def __init__(
-        self, data: float, children: tuple[Value, ...] = (), local_grads: tuple[float, ...] = ()
-    ) -> None:
+    def __init__(self, data: float, children: tuple[Value, ...] = (), local_grads: tuple[float, ...] = ()) -> None:
         self.data = data
         self.grad = 0.0
         self.children = children

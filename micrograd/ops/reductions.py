@@ -99,14 +99,23 @@ def _logsumexp(*xs: float) -> float:
         peak = x if x > peak else peak
     if math.isinf(peak):
         return peak
-    return peak + math.log(_sum(*[_exp(x - peak) for x in xs]))
+    others = list(xs)
+    others.remove(peak)
+    # The peak adds exp(0) = 1. log1p keeps what the others add where that is far below 1.
+    return peak + math.log1p(_sum(*[_exp(x - peak) for x in others]))
+
+
+def _softmax_shares(g: Any, out: Any, *xs: Any) -> list[Any]:
+    """Each operand's share is its weight in the sum."""
+    weights = [exp(x - out) for x in xs]
+    scale = div(g, sum(weights))  # the weights add up to 1, but for the rounding of out, which cancels here
+    return [weight * scale for weight in weights]
 
 
 logsumexp: Op = row(
     "logsumexp",
     forward=_logsumexp,
-    vjp=lambda g, out, *xs: [g * exp(x - out) for x in xs],
-    accuracy=Accuracy(value=4.0, derivative=8.0),
+    vjp=_softmax_shares,
     reference=lambda mp, *xs: mp.log(mp.fsum([mp.exp(x) for x in xs])),
     summary="log of the sum of exp of the operands, without overflow on the way",
 )
