@@ -6,19 +6,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table as RichTable
-
 from benchmarks import e1, e2
+from benchmarks.output import MarkerError, as_json, as_markdown, check_markers, show, write
 from benchmarks.peers import ENGINES, OURS, Peer
 from benchmarks.processes import WorkerError
-from benchmarks.progress import display
-from benchmarks.readme import MarkerError, check_markers, write_sections
-from benchmarks.report import Report, as_json, as_markdown, show
+from benchmarks.report import Report
 from benchmarks.rounds import Session
+from micrograd._console import error_line, print_table, progress
 
 __all__ = ["main"]
 
@@ -105,25 +102,21 @@ def _command(options: argparse.Namespace) -> str:
     return " ".join(words)
 
 
-def _show_list(console: Console) -> None:
-    table = RichTable("workload", "what is measured", "size", "rounds", box=None)
-    for name, workload in WORKLOADS.items():
-        table.add_row(name, workload.summary, f"{workload.size:,}", str(workload.repeat))
-    console.print(table)
-    console.print()
-    engines = RichTable("engine", "what it is", "how to get it", box=None)
-    for peer in ENGINES:
-        engines.add_row(peer.key, peer.title, peer.install)
-    console.print(engines)
+def _show_list() -> None:
+    rows = [
+        [name, f"{workload.size:,}", f"{workload.repeat}", workload.summary] for name, workload in WORKLOADS.items()
+    ]
+    print_table(["workload", "SIZE", "rounds", "what is measured"], rows)
+    print()
+    print_table(["engine", "what it is", "how to get it"], [[peer.key, peer.title, peer.install] for peer in ENGINES])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = _parser()
     options = parser.parse_args(argv)
-    console = Console()
     if options.list:
-        _show_list(console)
+        _show_list()
         return 0
     names = list(dict.fromkeys(options.workloads)) or list(WORKLOADS)
     for name in names:
@@ -137,35 +130,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.write_readme:
             check_markers(options.write_readme, names)
-        with display(options.quiet) as progress:
-            reports = []
-            for name in names:
-                workload = WORKLOADS[name]
-                reports.append(
-                    workload.run(
-                        Session(
-                            repeat=options.repeat or workload.repeat,
-                            size=options.size or workload.size,
-                            engines=options.engines or ENGINES,
-                            start=progress.start,
-                            tick=progress.tick,
-                        )
-                    )
-                )
+        reports = [_measure(name, options) for name in names]
         if options.json:
             print(as_json(reports, command))
         else:
             for report in reports:
-                show(report, console)
+                show(report)
         if options.write_readme:
-            write_sections(options.write_readme, {r.name: as_markdown(r, command) for r in reports})
-    except (MarkerError, OSError, WorkerError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+            write(options.write_readme, {report.name: as_markdown(report, command) for report in reports})
+    except (MarkerError, OSError, UnicodeError) as error:
+        error_line(parser.prog, str(error))
+        return 1
+    except WorkerError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)  # its traceback, in full
         return 1
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted, nothing was written", file=sys.stderr)
+        error_line(parser.prog, "interrupted")
         return 130
     return 1 if any(report.problems for report in reports) else 0
+
+
+def _measure(name: str, options: argparse.Namespace) -> Report:
+    workload = WORKLOADS[name]
+    session = Session(options.repeat or workload.repeat, options.size or workload.size, options.engines or ENGINES)
+    if not options.quiet:
+        session = replace(session, progress=lambda total: progress(name, total, file=sys.stderr))
+    return workload.run(session)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,21 @@
-"""The control: a fixed loop of Python arithmetic that runs in every round and tells how steady the machine is."""
+"""The control: a fixed loop of Python arithmetic that runs before every run, and tells how steady the machine is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from statistics import median
 from time import perf_counter
 from typing import Any
 
-__all__ = ["STEADY", "judge", "prepare"]
+from benchmarks.processes import Worker
+
+__all__ = ["STEADY", "judge", "prepare", "started"]
 
 STEADY = 1.25
 """The largest median, in multiples of the minimum, at which a run can be judged."""
+
+_SIZE = 200_000
 
 
 def prepare(engine: object, paused: bool, size: int) -> Callable[[], dict[str, Any]]:
@@ -21,22 +26,27 @@ def prepare(engine: object, paused: bool, size: int) -> Callable[[], dict[str, A
         total = 0.0
         for i in range(size):
             total = total * 0.5 + i
-        return {"seconds": perf_counter() - start, "total": total}
+        return {"seconds": perf_counter() - start}
 
     return run
 
 
-def judge(seconds: Sequence[float]) -> tuple[bool, str]:
-    """Tell whether the machine was steady, and say so in a sentence.
+@contextmanager
+def started() -> Iterator[Callable[[], float]]:
+    """Return the control in a process of its own, as a function that runs it once and returns its seconds."""
+    with Worker("control", "", "on", _SIZE) as worker:
+        yield lambda: float(worker.run()["seconds"])
+
+
+def judge(seconds: Sequence[float]) -> tuple[list[str], list[str]]:
+    """Say in a sentence whether the machine was steady: as a note if it was, as a problem if not.
 
     >>> judge([0.010, 0.011, 0.010])
-    (True, "control: a fixed loop of Python took 10.0 ms at its quickest, 1.00 times that at the median: steady")
+    (['control: a fixed loop of Python took 10.0 ms at its quickest and 1.00 times that at the median: steady'], [])
     """
     quickest = min(seconds)
     spread = median(seconds) / quickest
-    steady = spread <= STEADY
-    verdict = "steady" if steady else f"MORE THAN {STEADY}, THE MACHINE WAS TOO NOISY TO JUDGE; run it again"
-    return steady, (
-        f"control: a fixed loop of Python took {quickest * 1e3:.1f} ms at its quickest,"
-        f" {spread:.2f} times that at the median: {verdict}"
-    )
+    took = f"control: a fixed loop of Python took {quickest * 1e3:.1f} ms at its quickest and {spread:.2f} times that"
+    if spread <= STEADY:
+        return [f"{took} at the median: steady"], []
+    return [], [f"{took} at the median, more than {STEADY}: the machine was TOO NOISY TO JUDGE, run it again"]

@@ -9,17 +9,18 @@ from __future__ import annotations
 import gc
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
 from benchmarks import control
 from benchmarks.engine import Engine
-from benchmarks.peers import OURS, Peer
-from benchmarks.processes import COLLECTOR, NotInstalledError, Worker, WorkerError
-from benchmarks.report import Report, Table, milliseconds, ratio
-from benchmarks.rounds import Session, Timing, alternate, compare, missing_note
+from benchmarks.peers import Peer
+from benchmarks.processes import Worker, WorkerError
+from benchmarks.report import Cell, Report, milliseconds, ratio
+from benchmarks.rounds import Rounds, Session, attempt, enlist, play, runs
 
 __all__ = ["REPEAT", "SIZE", "SUMMARY", "disagreement", "prepare", "run", "two_moons"]
 
@@ -31,7 +32,6 @@ _LAYERS = (2, 16, 16, 1)
 _ALPHA = 1e-4  # of the L2 term
 _TOLERANCE = 1e-9
 _WARM_UP = 2
-_CONTROL_SIZE = 400_000
 
 Neuron = tuple[Sequence[Any], Any]  # weights and bias
 Network = Sequence[Sequence[Neuron]]
@@ -55,7 +55,7 @@ def two_moons(samples: int, seed: int = 1337, noise: float = 0.1) -> list[tuple[
 
 def _initial_parameters() -> list[float]:
     rng = random.Random(1)
-    count = sum((inputs + 1) * outputs for inputs, outputs in zip(_LAYERS, _LAYERS[1:]))
+    count = sum((inputs + 1) * outputs for inputs, outputs in pairwise(_LAYERS))
     return [rng.uniform(-1.0, 1.0) for _ in range(count)]
 
 
@@ -63,7 +63,7 @@ def _network(parameters: Sequence[Any]) -> Network:
     following = iter(parameters)
     return [
         [([next(following) for _ in range(inputs)], next(following)) for _ in range(outputs)]
-        for inputs, outputs in zip(_LAYERS, _LAYERS[1:])
+        for inputs, outputs in pairwise(_LAYERS)
     ]
 
 
@@ -119,11 +119,28 @@ def prepare(engine: Engine, paused: bool, size: int) -> Callable[[], dict[str, A
 # --- the comparison, in the parent ---------------------------------------------------------------------------
 
 
-def disagreement(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+class _Trainer:
+    """One engine, in a process that lives as long as the run, whose every step is compared with our first."""
+
+    def __init__(self, peer: Peer, collector: str, size: int, reference: dict[str, Any]) -> None:
+        self.peer, self.collector = peer, collector
+        self.worker = Worker("e1", peer.key, collector, size)
+        self.outcome = ""
+        self._reference = reference
+
+    def run(self) -> float:
+        result = self.worker.run()
+        if not self._reference:
+            self._reference.update(result)  # ours: it is the first to run
+        if difference := disagreement(result, self._reference):
+            raise WorkerError(f"its result is wrong, so it is not timed: {difference}")
+        return float(result["seconds"])
+
+
+def disagreement(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """Return where two results differ by more than 1e-9 relative, empty where they agree.
 
-    A gradient that is a sum of cancelling terms has no relative accuracy: an absolute error of 1e-13 times the largest
-    gradient is let pass.
+    A gradient whose terms cancel has no relative accuracy: an error of 1e-13 times the largest gradient is let pass.
     """
     if not math.isclose(theirs["loss"], ours["loss"], rel_tol=_TOLERANCE):
         return f"a loss of {theirs['loss']!r}, ours is {ours['loss']!r}"
@@ -136,90 +153,55 @@ def disagreement(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
 
 def run(session: Session) -> Report:
     """Measure every engine with the collector paused and on; raises ``WorkerError`` where ours fails."""
-    missing: dict[str, str] = {}
-    problems: list[str] = []
-    workers: dict[tuple[Peer, str], Worker] = {}
     reference: dict[str, Any] = {}
-
-    def one_step(key: tuple[Peer, str]) -> float | None:
-        peer, collector = key
-        try:
-            result = workers[key].run()
-        except WorkerError as error:
-            if peer is OURS:
-                raise
-            problems.append(f"{peer.title}, collector {collector}: {error}")
-            return None
-        reference.update(result if not reference else {})
-        if difference := disagreement(result, reference):
-            problems.append(f"{peer.title}, collector {collector}, is not timed, its result is wrong: {difference}")
-            return None
-        return float(result["seconds"])
-
     with ExitStack() as stack:
-        steady = stack.enter_context(Worker("control", "", "on", _CONTROL_SIZE))
-        for collector in COLLECTOR:
-            for peer in session.engines:
-                try:
-                    workers[peer, collector] = stack.enter_context(Worker("e1", peer.key, collector, session.size))
-                except NotInstalledError as error:
-                    missing[peer.key] = str(error)
-                except WorkerError as error:
-                    problems.append(str(error))
-        session.start((session.repeat + _WARM_UP) * len(workers))
-        ready = dict.fromkeys(workers, True)
-        for _ in range(_WARM_UP):
-            for key in [key for key in workers if ready[key]]:
-                session.tick(f"warming up, comparing gradients: {key[0].title}, collector {key[1]}")
-                ready[key] = one_step(key) is not None
-        pace: list[float] = []
+        control_run = stack.enter_context(control.started())
 
-        def tick(key: tuple[Peer, str], number: int) -> None:
-            if len(pace) == number:  # the control opens every round
-                pace.append(float(steady.run()["seconds"]))
-            session.tick(f"round {number + 1} of {session.repeat}: {key[0].title}, collector {key[1]}")
+        def start(peer: Peer, collector: str) -> _Trainer:
+            trainer = _Trainer(peer, collector, session.size, reference)
+            stack.callback(trainer.worker.close)
+            return trainer
 
-        seconds = alternate(
-            {key: lambda key=key: one_step(key) for key in workers if ready[key]},  # type: ignore[misc]
-            session.repeat,
-            lambda key: key[0].every,
-            tick,
-        )
-    return _report(session, seconds, pace, problems, missing_note(missing))
+        trainers, missing = enlist(session, start)
+        with session.progress(_WARM_UP * len(trainers) + runs(session, trainers)) as advance:
+            for _ in range(_WARM_UP):
+                for trainer in trainers:
+                    if not trainer.outcome:
+                        attempt(trainer, advance, "warming up")
+            rounds = play(session, trainers, control_run, advance)
+    return _report(session, trainers, rounds, missing)
 
 
-def _report(
-    session: Session,
-    seconds: dict[tuple[Peer, str], dict[int, float]],
-    pace: list[float],
-    problems: list[str],
-    missing: list[str],
-) -> Report:
-    is_steady, verdict = control.judge(pace)
-    rows, results = [], []
-    for (peer, collector), times in seconds.items():
-        if times:
-            timing: Timing = compare(times, seconds[OURS, collector])
-            rows.append(
-                (
-                    peer.title,
-                    collector,
-                    str(len(times)),
-                    milliseconds(timing.minimum),
-                    milliseconds(timing.median),
-                    ratio(timing.of_minima),
-                    ratio(timing.paired),
-                )
+def _report(session: Session, trainers: Sequence[_Trainer], rounds: Rounds, missing: Sequence[str]) -> Report:
+    rows: list[tuple[Cell, ...]] = []
+    results = []
+    for trainer in trainers:
+        steps = rounds.seconds[trainer.peer.key, trainer.collector]
+        if trainer.outcome or not steps:
+            continue
+        timing = rounds.timing(trainer)
+        rows.append(
+            (
+                trainer.peer.title,
+                trainer.collector,
+                float(len(steps)),
+                milliseconds(timing.minimum),
+                milliseconds(timing.median),
+                ratio(timing.of_minima),
+                ratio(timing.paired),
             )
-            results.append({"engine": peer.key, "collector": collector, "seconds": times, **vars(timing)})
-    agree = f"the loss and all {len(_initial_parameters())} gradients of every step agree to {_TOLERANCE:g}"
+        )
+        who = {"engine": trainer.peer.key, "version": trainer.worker.version, "collector": trainer.collector}
+        results.append({**who, **vars(timing), "seconds": steps})
+    steady, noisy = control.judge(rounds.control)
+    agree = f"loss and all {len(_initial_parameters())} gradients of every step agree to a relative {_TOLERANCE:g}"
+    failed = [f"{t.peer.title}, collector {t.collector}: {t.outcome}" for t in trainers if t.outcome]
     return Report(
         name="e1",
         title=f"E1: {SUMMARY.replace('SIZE', str(session.size))}",
-        table=Table(
-            ("engine", "collector", "steps", "minimum", "median", "times ours, minima", "times ours, paired"), rows
-        ),
-        notes=[agree, *([verdict] if is_steady else []), *missing],
-        problems=[*problems, *([] if is_steady else [verdict])],
-        data={"size": session.size, "control": pace, "results": results},
+        columns=("engine", "collector", "steps", "min, ms", "median, ms", "x ours, minima", "x ours, paired"),
+        rows=rows,
+        notes=[agree, *steady, *missing],
+        problems=[*failed, *noisy],
+        data={"size": session.size, "control": rounds.control, "results": results},
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
@@ -18,10 +18,10 @@ from typing import Any
 
 from benchmarks import control
 from benchmarks.engine import Engine
-from benchmarks.peers import OURS, Peer
-from benchmarks.processes import COLLECTOR, NotInstalledError, Worker, WorkerError
-from benchmarks.report import Report, Table, milliseconds, ratio
-from benchmarks.rounds import Session, alternate, compare, missing_note
+from benchmarks.peers import Peer
+from benchmarks.processes import COLLECTOR, Worker, WorkerError
+from benchmarks.report import Cell, Report, milliseconds, ratio
+from benchmarks.rounds import Rounds, Session, attempt, enlist, play
 
 try:
     import resource
@@ -38,7 +38,7 @@ PROMISE = 300
 """Bytes that a node of ours may take, all told."""
 
 _PROBE = 20_000  # additions: deep enough for a recursive engine to stop, and cheap
-_CONTROL_SIZE = 4_000_000
+_SETTLE = 1_000  # additions that fill Python's free lists, which belong to no chain
 _PHASES = ("build", "backward", "free")
 _NOT_MEASURED = -1
 
@@ -105,6 +105,9 @@ def _remaining(engine: Engine, size: int) -> dict[str, Any]:
     gc.disable()
     tracemalloc.start()
     try:
+        y = _chain(x, _SETTLE)
+        engine.backward(y)
+        del y
         before, _ = tracemalloc.get_traced_memory()
         y = _chain(x, size)
         engine.backward(y)
@@ -149,115 +152,89 @@ def _peak() -> int:
 # --- the comparison, in the parent ---------------------------------------------------------------------------
 
 
-class _Chains:
-    """Runs chains of one engine with one setting of the collector, and keeps what they answered."""
+class _Builder:
+    """One engine, with a process of its own for every chain."""
 
     def __init__(self, peer: Peer, collector: str) -> None:
         self.peer, self.collector = peer, collector
+        self.outcome = self.version = ""
+        self.grow(0)
+
+    def grow(self, size: int) -> None:
+        """Build chains of ``size`` from now on, and forget the shorter ones."""
+        self.size = size
         self.answers: list[dict[str, Any]] = []
         self.remaining: int | None = None
-        self.outcome = ""  # where it was not timed: why
 
-    def run(self, size: int) -> float | None:
-        """Run one chain in a new process and return its seconds, or ``None`` where ``outcome`` tells what happened."""
-        try:
-            with Worker("e2", self.peer.key, self.collector, size) as worker:
-                answer = worker.run()
-                if "stopped" in answer:
-                    self.outcome = f"stops at {answer['stopped']:,} additions, Python's recursion limit"
-                    return None
-                if not self.peer.native and self.remaining is None and size > _PROBE:
-                    self.remaining = worker.run()["remaining"]
-        except WorkerError as error:
-            if self.peer is OURS:
-                raise
-            self.outcome = str(error)
-            return None
+    def run(self) -> float:
+        with Worker("e2", self.peer.key, self.collector, self.size) as worker:
+            self.version = worker.version
+            answer = worker.run()
+            if "stopped" in answer:
+                raise WorkerError(f"stops at {answer['stopped']:,} additions, at Python's recursion limit")
+            if not self.peer.native and self.remaining is None:
+                self.remaining = int(worker.run()["remaining"])
         self.answers.append(answer)
         return float(answer["seconds"])
 
 
 def run(session: Session) -> Report:
     """Measure every engine with the collector paused and on; raises ``WorkerError`` where ours fails."""
-    missing: dict[str, str] = {}
-    chains: list[_Chains] = []
-    session.start(len(session.engines) * len(COLLECTOR) * (session.repeat + 1))
-    for collector in COLLECTOR:
-        for peer in session.engines:
-            session.tick(f"is it deep enough? {peer.title}, collector {collector}")
-            chain = _Chains(peer, collector)
-            try:
-                chain.run(min(session.size, _PROBE))
-                chain.answers.clear()
-                chains.append(chain)
-            except NotInstalledError as error:
-                missing[peer.key] = str(error)
-    pace: list[float] = []
-    with Worker("control", "", "on", _CONTROL_SIZE) as steady:
+    contenders = len(session.engines) * len(COLLECTOR)
+    with control.started() as control_run, session.progress((session.repeat + 1) * contenders) as advance:
 
-        def tick(chain: _Chains, number: int) -> None:
-            if len(pace) == number:  # the control opens every round
-                pace.append(float(steady.run()["seconds"]))
-            session.tick(f"round {number + 1} of {session.repeat}: {chain.peer.title}, collector {chain.collector}")
+        def start(peer: Peer, collector: str) -> _Builder:
+            builder = _Builder(peer, collector)
+            builder.grow(min(session.size, _PROBE))
+            attempt(builder, advance, "is it deep enough")
+            builder.grow(session.size)
+            return builder
 
-        seconds = alternate(
-            {chain: lambda chain=chain: chain.run(session.size) for chain in chains if not chain.outcome},  # type: ignore[misc]
-            session.repeat,
-            lambda chain: 1,
-            tick,
-        )
-    return _report(session, chains, seconds, pace, missing_note(missing))
+        builders, missing = enlist(session, start)
+        rounds = play(session, builders, control_run, advance)
+    return _report(session, builders, rounds, missing)
 
 
-def _report(
-    session: Session,
-    chains: list[_Chains],
-    seconds: dict[_Chains, dict[int, float]],
-    pace: list[float],
-    missing: list[str],
-) -> Report:
-    is_steady, verdict = control.judge(pace)
-    ours = {chain.collector: chain for chain in chains if chain.peer is OURS}
-    rows, results, notes = [], [], []
-    for chain in chains:
-        if chain.outcome:
-            notes.append(f"{chain.peer.title}, collector {chain.collector}: {chain.outcome}")
-            results.append({"engine": chain.peer.key, "collector": chain.collector, "outcome": chain.outcome})
+def _report(session: Session, builders: Sequence[_Builder], rounds: Rounds, missing: Sequence[str]) -> Report:
+    rows: list[tuple[Cell, ...]] = []
+    results, stopped = [], []
+    for builder in builders:
+        who: dict[str, Any] = {"engine": builder.peer.key, "version": builder.version, "collector": builder.collector}
+        if builder.outcome:
+            stopped.append(f"{builder.peer.title}, collector {builder.collector}: {builder.outcome}")
+            results.append({**who, "outcome": builder.outcome})
             continue
-        timing = compare(seconds[chain], seconds[ours[chain.collector]])
-        phases = {phase: min(float(answer[phase]) for answer in chain.answers) for phase in _PHASES}
-        per_node = median(float(answer["bytes"]) for answer in chain.answers)
+        timing = rounds.timing(builder)
+        phases = {phase: min(float(answer[phase]) for answer in builder.answers) for phase in _PHASES}
+        per_node = median(float(answer["bytes"]) for answer in builder.answers)
         rows.append(
             (
-                chain.peer.title,
-                chain.collector,
+                builder.peer.title,
+                builder.collector,
                 *[milliseconds(phases[phase]) for phase in _PHASES],
                 milliseconds(timing.minimum),
                 ratio(timing.paired),
-                "not measured" if per_node < 0 else f"{per_node:.0f}",
-                "-" if chain.remaining is None else f"{chain.remaining:,}",
+                "..." if per_node < 0 else round(per_node),
+                "" if builder.remaining is None else float(builder.remaining),
             )
         )
         results.append(
-            {
-                "engine": chain.peer.key,
-                "collector": chain.collector,
-                **vars(timing),
-                "remaining": chain.remaining,
-                "runs": chain.answers,
-            }
+            {**who, **vars(timing), "bytes": per_node, "remaining": builder.remaining, "runs": builder.answers}
         )
-    columns = ("engine", "collector", *_PHASES, "all", "times ours, paired", "bytes per node", "bytes that remain")
+    steady, noisy = control.judge(rounds.control)
     return Report(
         name="e2",
         title=f"E2: {SUMMARY.replace('SIZE', format(session.size, ','))}",
-        table=Table(columns, rows),
+        columns=("engine", "collector", *_PHASES, "all", "x ours", "bytes/node", "remaining"),
+        rows=rows,
         notes=[
-            f"a node of ours may take {PROMISE} bytes, all told; minimum of {session.repeat} runs for each phase",
-            *notes,
-            *([verdict] if is_steady else []),
+            f"times in ms, minimum of {session.repeat}; x ours: how many times ours, median of paired ratios",
+            f"bytes/node: growth of the process at its peak; ours may take {PROMISE}",
+            "remaining: bytes of Python's memory after the chain is freed; up to 100 are the measurement's own",
+            *stopped,
+            *steady,
             *missing,
         ],
-        problems=[] if is_steady else [verdict],
-        data={"size": session.size, "control": pace, "results": results},
+        problems=noisy,
+        data={"size": session.size, "control": rounds.control, "results": results},
     )

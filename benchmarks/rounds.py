@@ -6,13 +6,17 @@ compared with ours of the same round: the median of these paired ratios stands s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from statistics import median
+from typing import Protocol, TypeVar
 
-from benchmarks.peers import ENGINES, Peer
+from benchmarks.peers import OURS, Peer
+from benchmarks.processes import COLLECTOR, NotInstalledError, WorkerError
 
-__all__ = ["Session", "Timing", "alternate", "compare", "missing_note"]
+__all__ = ["Contender", "Rounds", "Session", "Timing", "attempt", "compare", "enlist", "play", "runs"]
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,45 @@ class Session:
     Attributes:
         repeat: rounds that are timed.
         size: how large the workload is, in its own unit.
-        engines: what to measure; ours is among them.
-        start: called once with the number of runs to come.
-        tick: called before each run with what comes next.
+        engines: what to measure; ours is among them, and the first.
+        progress: given how many runs are to come, a context of a function to call after each with what it was.
     """
 
     repeat: int
     size: int
-    engines: tuple[Peer, ...] = ENGINES
-    start: Callable[[int], None] = lambda total: None
-    tick: Callable[[str], None] = lambda text: None
+    engines: tuple[Peer, ...]
+    progress: Callable[[int], AbstractContextManager[Callable[[str], None]]] = lambda total: nullcontext(_ignore)
+
+
+def _ignore(text: str) -> None:
+    """Show no progress."""
+
+
+class Contender(Protocol):
+    """One engine with one setting of the garbage collector."""
+
+    peer: Peer
+    collector: str
+    outcome: str  # where it cannot be timed: what happened
+
+    def run(self) -> float:
+        """Run the workload once and return its seconds; an exception says why this engine is out."""
+
+
+C = TypeVar("C", bound=Contender)
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Seconds by contender and round, and the seconds of the control."""
+
+    seconds: Mapping[tuple[str, str], Mapping[int, float]]
+    control: Sequence[float]
+
+    def timing(self, contender: Contender) -> Timing:
+        """Return the contender's times beside ours with the same setting of the collector."""
+        key = contender.peer.key, contender.collector
+        return compare(self.seconds[key], self.seconds[OURS.key, contender.collector])
 
 
 @dataclass(frozen=True)
@@ -51,45 +84,67 @@ class Timing:
     paired: float
 
 
-def alternate(
-    runs: Mapping[Any, Callable[[], float | None]],
-    repeat: int,
-    every: Callable[[Any], int],
-    tick: Callable[[Any, int], None],
-) -> dict[Any, dict[int, float]]:
-    """Run everything in turn, ``repeat`` times over, and return the seconds by key and round.
-
-    A key with ``every(key) == 5`` runs in each fifth round; a run that returns ``None`` is not called again.
-    """
-    seconds: dict[Any, dict[int, float]] = {key: {} for key in runs}
-    dropped: set[Any] = set()
-    for number in range(repeat):
-        for key, run in runs.items():
-            if number % every(key) == 0 and key not in dropped:
-                tick(key, number)
-                elapsed = run()
-                if elapsed is None:
-                    dropped.add(key)
-                else:
-                    seconds[key][number] = elapsed
-    return seconds
-
-
 def compare(theirs: Mapping[int, float], ours: Mapping[int, float]) -> Timing:
-    """Summarise the times of an engine, by round, beside ours."""
-    pairs = [t / ours[number] for number, t in theirs.items() if number in ours]
+    """Summarise the times of an engine, by round, beside ours.
+
+    >>> compare({0: 3.0, 1: 8.0, 2: 4.0}, {0: 1.0, 1: 4.0, 2: 2.0})
+    Timing(minimum=3.0, median=4.0, of_minima=3.0, paired=2.0)
+    """
     return Timing(
         minimum=min(theirs.values()),
         median=median(theirs.values()),
         of_minima=min(theirs.values()) / min(ours.values()),
-        paired=median(pairs),
+        paired=median([t / ours[number] for number, t in theirs.items()]),
     )
 
 
-def missing_note(missing: Mapping[str, str]) -> list[str]:
-    """Return the lines that say which engines are not installed, and what gets them."""
-    return [
-        f"not installed: {peer.title} ({missing[peer.key]}); get it with: {peer.install}"
-        for peer in ENGINES
-        if peer.key in missing
-    ]
+def enlist(session: Session, make: Callable[[Peer, str], C]) -> tuple[list[C], list[str]]:
+    """Make a contender of every engine and setting; return them, and the lines that say what is not installed."""
+    contenders: list[C] = []
+    missing: dict[Peer, str] = {}
+    for collector in COLLECTOR:
+        for peer in session.engines:
+            try:
+                contenders.append(make(peer, collector))
+            except NotInstalledError as error:
+                missing[peer] = str(error)
+    lines = [f"not installed: {peer.title} ({why}); get it with: {peer.install}" for peer, why in missing.items()]
+    return contenders, lines
+
+
+def attempt(contender: Contender, advance: Callable[[str], None], stage: str) -> float | None:
+    """Run a contender and call ``advance``; where it fails and is not ours, note the outcome and return ``None``."""
+    seconds = None
+    try:
+        seconds = contender.run()
+    except WorkerError as error:
+        if contender.peer is OURS:
+            raise
+        contender.outcome = str(error)
+    figure = f"{seconds * 1e3:.1f} ms" if seconds is not None else "out"
+    advance(f"{stage}: {contender.peer.title}, collector {contender.collector}, {figure}")
+    return seconds
+
+
+def runs(session: Session, contenders: Sequence[Contender]) -> int:
+    """Return how many runs ``play`` will make, if none fails."""
+    return sum(math.ceil(session.repeat / contender.peer.every) for contender in contenders)
+
+
+def play(
+    session: Session, contenders: Sequence[Contender], control: Callable[[], float], advance: Callable[[str], None]
+) -> Rounds:
+    """Run all contenders in turn, ``session.repeat`` times over, each after a run of the control.
+
+    A slow peer takes part in each fifth round; one that fails is out, and its ``outcome`` tells why.
+    """
+    seconds: dict[tuple[str, str], dict[int, float]] = {(c.peer.key, c.collector): {} for c in contenders}
+    pace = []
+    for number in range(session.repeat):
+        for contender in contenders:
+            if number % contender.peer.every == 0 and not contender.outcome:
+                pace.append(control())
+                elapsed = attempt(contender, advance, f"round {number + 1} of {session.repeat}")
+                if elapsed is not None:
+                    seconds[contender.peer.key, contender.collector][number] = elapsed
+    return Rounds(seconds, pace)

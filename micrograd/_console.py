@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ __all__ = [
     "is_terminal",
     "json_number",
     "number",
+    "paragraph",
     "print_table",
     "progress",
     "say",
@@ -223,15 +225,38 @@ def _width(text: str) -> int:
 # --- lines ------------------------------------------------------------------------------------------------------
 
 
-def say(text: str = "", *, style: str = "", file: TextIO | None = None) -> None:
-    """Print lines of text, in rich's ``style`` on a terminal."""
-    cleaned = "\n".join(map(clean, text.split("\n")))
+def say(*parts: str | tuple[str, str], style: str = "", indent: int = 0, file: TextIO | None = None) -> None:
+    """Print lines of text; on a terminal in rich's ``style``, and a part that comes with its own style in that.
+
+    Lines that are folded on a terminal keep their ``indent``.
+
+    >>> say(("tanh(a)", "bold"), "   hyperbolic tangent")
+    tanh(a)   hyperbolic tangent
+    """
+    styled = [(part, "") if isinstance(part, str) else part for part in parts]
+    cleaned = [("\n".join(map(clean, text.split("\n"))), own) for text, own in styled]
     if not is_terminal(file):
-        print(cleaned, file=file)
+        print(textwrap.indent("".join(text for text, _ in cleaned), " " * indent), file=file)
         return
+    from rich.padding import Padding
     from rich.text import Text
 
-    _terminal(file).print(Text(cleaned, style=style))
+    line = Text.assemble(*cleaned, style=style)
+    # Only where there is an indent: padding swallows an empty line.
+    _terminal(file).print(Padding(line, (0, 0, 0, indent), expand=False) if indent else line)
+
+
+def paragraph(text: str, *, style: str = "", file: TextIO | None = None) -> None:
+    """Print running text, folded to the width of the terminal but to no more than 80 columns, and an empty line.
+
+    >>> paragraph("The gradient of a node is a sum, "
+    ...           "with one term for every use of the node. A shared bias is used once by every sample.")
+    The gradient of a node is a sum, with one term for every use of the node. A
+    shared bias is used once by every sample.
+    <BLANKLINE>
+    """
+    width = min(80, _terminal(file).width) if is_terminal(file) else 80
+    say(textwrap.fill(text, width - 1, break_on_hyphens=False) + "\n", style=style, file=file)
 
 
 def error_line(program: str, message: str, *, file: TextIO | None = None) -> None:

@@ -94,7 +94,7 @@ def check_binary(operation: Any, shapes: hnp.BroadcastableShapes, seed: int, da:
     left, right = rng.uniform(0.5, 2.0, left_shape), rng.uniform(0.5, 2.0, right_shape)
     upstream = rng.normal(size=shape)
     a, b = mg.array(left), mg.array(right)
-    out = np.asarray(operation(a, b))
+    out: Any = np.asarray(operation(a, b))
     assert out.shape == shape
     np.testing.assert_allclose(mg.data_of(out), operation(left, right), rtol=1e-15)
     mg.sum((out * upstream).ravel()).backward() if shape else (out[()] * float(upstream)).backward()

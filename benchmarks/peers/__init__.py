@@ -22,16 +22,16 @@ class Peer:
     native: bool = False  # keeps its graph in memory that Python does not see
 
 
-OURS = Peer("ours", "micrograd (this repository)", "pip install .")
+OURS = Peer("ours", "micrograd (ours)", "pip install .")
 
 ENGINES = (
     OURS,
     Peer("xad", "XAD (C++ tape)", "pip install 'xad>=1.5'", native=True),
-    Peer("microgpt", "the Value design of microgpt.py", "part of this repository"),
+    Peer("microgpt", "microgpt.py's Value", "part of this repository"),
     Peer(
         "micrograd01",
-        "karpathy/micrograd 0.1",
+        "micrograd 0.1",
         "pip install --no-deps --target DIR micrograd==0.1.0, then --micrograd01 DIR (or MICROGRAD01=DIR)",
     ),
-    Peer("torch", "PyTorch, 0-d tensors", "pip install 'torch>=2.2'", every=5, native=True),
+    Peer("torch", "PyTorch 0-d tensors", "pip install 'torch>=2.2'", every=5, native=True),
 )

@@ -1,4 +1,4 @@
-"""This repository's engine."""
+"""The engine of this repository."""
 
 from __future__ import annotations
 

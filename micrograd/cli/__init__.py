@@ -1,7 +1,7 @@
 """The command line: ``micrograd grad``, ``micrograd ops``, ``micrograd demo``.
 
-A command is a module with ``run(arguments) -> exit code``, loaded when it is asked for. What ends every command alike is
-here: one line for an error, 130 for Ctrl-C, silence when the reader of a pipe has gone.
+A command is a module with ``run(arguments) -> exit code``, loaded when it is asked for. What ends every command alike
+is here: one line for an error, 130 for Ctrl-C, silence when the reader of a pipe has gone.
 """
 
 from __future__ import annotations

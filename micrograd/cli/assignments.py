@@ -34,7 +34,9 @@ def read_assignments(expression: Expression, assignments: Sequence[str]) -> dict
     for name in given:
         if name not in expression.names:
             hint = near(name, expression.names)
-            raise ExpressionError(f"{shorten(name, 30)} has a value, but the expression has no {shorten(name, 30)}{hint}")
+            raise ExpressionError(
+                f"{shorten(name, 30)} has a value, but the expression has no {shorten(name, 30)}{hint}"
+            )
     missing = [name for name in expression.names if name not in given and name not in CONSTANTS]
     if missing:
         first = missing[0]
@@ -46,7 +48,7 @@ def read_assignments(expression: Expression, assignments: Sequence[str]) -> dict
 
 def _read(assignment: str) -> tuple[str, float]:
     name, equals, text = (part.strip() for part in assignment.partition("="))
-    shown = repr(clean(shorten(assignment, 40)))
+    shown = repr(clean(shorten(assignment.strip(), 40)))
     if not equals:
         raise ExpressionError(f"expected NAME=NUMBER, got {shown}; an expression with spaces needs quotes around it")
     if not name.isidentifier() or not name.isascii():

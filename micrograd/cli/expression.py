@@ -134,7 +134,9 @@ class Expression:
                 stack.append(_applied(step, _popped(stack, step.positional), options))
         (result,) = stack
         if isinstance(result, list):
-            raise ExpressionError("the expression gives a list, not a number; sum([...]) or dot(a, b) gives a number", 1)
+            raise ExpressionError(
+                "the expression gives a list, not a number; sum([...]) or dot(a, b) gives a number", 1
+            )
         return float(result) if isinstance(result, int) else result
 
 
@@ -214,9 +216,8 @@ def _check_tokens(source: str, offset: int) -> None:
             raise _no_meaning(token, column)
         elif token in ("(", "["):
             open_brackets.append((token, column))
-        elif token in _CLOSING:
-            if not open_brackets or open_brackets.pop()[0] != _CLOSING[token]:
-                raise ExpressionError(f"{token!r} closes no {_CLOSING[token]!r}", column)
+        elif token in _CLOSING and (not open_brackets or open_brackets.pop()[0] != _CLOSING[token]):
+            raise ExpressionError(f"{token!r} closes no {_CLOSING[token]!r}", column)
         if signs > _DEEPEST or len(open_brackets) > _DEEPEST:
             raise ExpressionError(f"the expression is nested more than {_DEEPEST} deep", column)
     if open_brackets:
@@ -293,7 +294,9 @@ def _step(node: ast.expr, column: int) -> tuple[_Step, list[ast.expr]]:
         case ast.Compare(left=left, ops=[comparison], comparators=[right]) if type(comparison) in _COMPARE:
             return _Apply(table[_COMPARE[type(comparison)]], 2, (), column), [left, right]
         case ast.Compare():
-            raise ExpressionError("one comparison at a time; the product (a < b) * (b < c) is 1 where both hold", column)
+            raise ExpressionError(
+                "one comparison at a time; the product (a < b) * (b < c) is 1 where both hold", column
+            )
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=options):
             return _call(name, arguments, options, column)
         case ast.Call():

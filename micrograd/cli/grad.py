@@ -32,8 +32,14 @@ examples:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command with its ``arguments`` and return its exit code."""
-    parser = Parser("grad", description="Print the value of an expression and its derivatives.", epilog=_EPILOG)
-    parser.add_argument("expression", help="in quotes, because of the spaces and brackets")
+    parser = Parser(
+        "grad",
+        usage="EXPRESSION [NAME=NUMBER ...] [--explain NAME] [--hessian] [--json]",
+        description="Print the value of an expression and its derivatives.",
+        epilog=_EPILOG,
+    )
+    # Not required for argparse, whose message would ask for values too; an empty expression has a better one.
+    parser.add_argument("expression", nargs="?", default="", metavar="EXPRESSION", help="in quotes, for the shell")
     parser.add_argument("values", nargs="*", metavar="NAME=NUMBER", help="the value of a variable")
     parser.add_argument(
         "--explain", action="append", default=[], metavar="NAME", help="print why the derivative is what it is"
@@ -88,7 +94,7 @@ def _print_tables(
         say(result, style="bold")
     if second is not None:
         say()
-        rows = [[name, *row] for name, row in zip(leaves, second)]
+        rows: list[list[str | float]] = [[name, *row] for name, row in zip(leaves, second)]
         print_table(("", *leaves), rows, title="second derivatives (Hessian)")
     for name, account in accounts.items():
         say()
@@ -129,7 +135,8 @@ def _print_json(
 def _as_json(account: Account) -> dict[str, Any]:
     uses = [
         {
-            "consumer": use.consumer.op,
+            "use": str(use),
+            "operation": use.consumer.op,
             "position": use.position,
             "local": json_number(use.local),
             "incoming": json_number(use.incoming),

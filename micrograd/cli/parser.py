@@ -18,9 +18,10 @@ class Parser(argparse.ArgumentParser):
     A wrong argument ends in one line and exit code 2; the usage, which argparse prints above it, would hide the line.
     """
 
-    def __init__(self, command: str, *, description: str, epilog: str = "") -> None:
+    def __init__(self, command: str, *, usage: str, description: str, epilog: str = "") -> None:
         super().__init__(
             prog=f"micrograd {command}",
+            usage=f"micrograd {command} {usage}",
             description=description,
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -58,9 +59,15 @@ def checked(read: Callable[[str], float], what: str, allowed: Callable[[float], 
 def not_an_option(arguments: Sequence[str]) -> list[str]:
     """Return ``arguments`` with a space before each that starts with a minus and is no option: an expression.
 
-    argparse takes whatever starts with a minus for an option; expressions do not mind the space.
+    argparse takes whatever starts with a minus for an option; expressions do not mind the space. After ``--`` nothing
+    is an option.
 
-    >>> not_an_option(["-x*y", "x=2", "--json", "-h", "---x"])
-    [' -x*y', 'x=2', '--json', '-h', ' ---x']
+    >>> not_an_option(["-x*y", "x=2", "--json", "-h", "---x", "--", "--x"])
+    [' -x*y', 'x=2', '--json', '-h', ' ---x', ' --x']
     """
-    return [" " + x if x.startswith("-") and not re.match(r"-h$|--$|--[a-z]", x) else x for x in arguments]
+    before, after = list(arguments), []
+    if "--" in before:
+        split = before.index("--")
+        before, after = before[:split], before[split + 1 :]
+    expressions = [x for x in before if x.startswith("-") and not re.match(r"-h$|--[a-z]", x)]
+    return [" " + x if x in expressions else x for x in before] + [" " + x if x.startswith("-") else x for x in after]
