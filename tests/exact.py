@@ -43,7 +43,8 @@ def exact(op: Op, operands: Sequence[float]) -> Exact | None:
     for step, digits in _LEVELS:
         last = digits == _LEVELS[-1][1]
         try:
-            result, again = (_differences(op.reference, operands, k, digits, last) for k in (step, step + 5))
+            result = _differences(op.reference, operands, step, digits, last)
+            again = result and _differences(op.reference, operands, step + 5, digits * 4 // 3, last)
         except (OverflowError, ZeroDivisionError, ValueError):  # mpmath's own limits, and poles
             return None
         if result is not None and again is not None and _agree(result, again):
@@ -91,7 +92,9 @@ def _differences(
 
 
 def _agree(a: Exact, b: Exact) -> bool:
-    """Tell whether two steps give one derivative, to 22 digits, and what matters of the second."""
+    """Tell whether two steps give one value and derivative, to 22 digits, and what matters of the second."""
+    if abs(a.value - b.value) > mp.mpf(10) ** -22 * abs(a.value):
+        return False
     for i, (first, second) in enumerate(zip(a.gradient, b.gradient)):
         if abs(first - second) > mp.mpf(10) ** -22 * abs(first):
             return False

@@ -142,9 +142,9 @@ def _account_for_bias(model: MLP, flowers: Sequence[Flower], complete: bool) -> 
     say("Why the gradient of a bias is a sum", style="bold")
     say()
     paragraph(
-        f"The score of {_EXPLAINED} is w . hidden + b, with the same b for every flower. So b has one edge to the sum of"
-        f" each of the {len(flowers)} training flowers, and its gradient adds up what comes back along these edges. With"
-        " arrays, this sum is written db = dout.sum(axis=0)."
+        f"The score of {_EXPLAINED} is w . hidden + b, with the same b for every flower. So b has one edge to the sum"
+        f" of each of the {len(flowers)} training flowers, and its gradient adds up what comes back along these edges."
+        " With arrays, this sum is written db = dout.sum(axis=0)."
     )
     by_scope = {f"flower {flower.number}": flower for flower in flowers}
     told = [by_scope[use.consumer.scope] for use in account]

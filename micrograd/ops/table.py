@@ -12,7 +12,7 @@ import keyword
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from micrograd.errors import describe, not_a_number
 from micrograd.ops.domain import REALS, Domain
@@ -86,35 +86,38 @@ class Op:
         for x in operands:
             if type(x) is not float:
                 return self._dispatch(operands)
-        self._check_arity(operands)
+        if len(operands) != self.arity is not None:
+            self._refuse_arity(operands)
         return self.forward(*operands)
 
-    def _check_arity(self, operands: tuple[Any, ...]) -> None:
-        if self.arity is not None and len(operands) != self.arity:
-            plural = "" if self.arity == 1 else "s"
-            raise TypeError(f"{self.name}() takes {self.arity} operand{plural}, {len(operands)} came")
+    def _refuse_arity(self, operands: tuple[Any, ...]) -> NoReturn:
+        plural = "" if self.arity == 1 else "s"
+        raise TypeError(f"{self.name}() takes {self.arity} operand{plural}, {len(operands)} came")
 
     def _dispatch(self, operands: tuple[Any, ...]) -> Any:
         """Convert numbers to floats, then leave the rest to the first operand that knows all the others."""
-        self._check_arity(operands)
-        converted, others = [], []
+        if len(operands) != self.arity is not None:
+            self._refuse_arity(operands)
+        flat: list[Any] = []
+        hosts: list[Operand] = []
+        strangers: list[Any] = []
         for x in operands:
-            number = as_float(x)
-            converted.append(x if number is None else number)
-            if number is None:
-                others.append(x)
-        if not others:
-            return self.forward(*converted)
-        flat = tuple(converted)
-        if _array_handler is not None and any(hasattr(type(x), "__array_function__") for x in others):
-            return _array_handler(self, flat)
-        for x in others:
             if isinstance(x, Operand):
-                result = x.__micrograd_op__(self, flat)
-                if result is not NotImplemented:
-                    return result
-        stranger = next((x for x in others if not isinstance(x, Operand)), others[0])
-        raise TypeError(f"{self.name}(): {not_a_number(stranger, 'a real number or a Value')}")
+                hosts.append(x)
+            elif (number := as_float(x)) is not None:
+                x = number
+            else:
+                strangers.append(x)
+            flat.append(x)
+        if not hosts and not strangers:
+            return self.forward(*flat)
+        if _array_handler is not None and any(hasattr(type(x), "__array_function__") for x in strangers):
+            return _array_handler(self, tuple(flat))
+        for x in hosts:
+            result = x.__micrograd_op__(self, tuple(flat))
+            if result is not NotImplemented:
+                return result
+        raise TypeError(f"{self.name}(): {not_a_number((strangers or hosts)[0], 'a real number or a Value')}")
 
     def contributions(
         self, g: Any, out: Any, operands: Sequence[Any], wanted: Sequence[bool] | None = None
