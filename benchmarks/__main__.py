@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         " (engines disagree, the machine was noisy), 2 wrong usage.",
     )
     parser.add_argument(
-        "workloads", nargs="*", metavar="WORKLOAD", help=f"{_either(WORKLOADS)}; all of them if none is named"
+        "workloads", nargs="*", metavar="WORKLOAD", help=f"{' or '.join(WORKLOADS)}; all if none is named"
     )
     parser.add_argument("--list", action="store_true", help="list workloads and engines, measure nothing")
     parser.add_argument("--repeat", type=_positive, metavar="N", help="rounds that are timed")
@@ -63,10 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print everything measured as JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     return parser
-
-
-def _either(names: Sequence[str] | dict[str, Workload]) -> str:
-    return " or ".join(names)
 
 
 def _peer_keys() -> list[str]:
@@ -96,8 +92,8 @@ def _command(options: argparse.Namespace) -> str:
     if options.size:
         words.append(f"--size {options.size}")
     if options.engines:
-        words.append("--engines " + ",".join(peer.key for peer in options.engines))
-    if "MICROGRAD01" in os.environ:
+        words.append("--engines " + ",".join(peer.key for peer in options.engines if peer is not OURS))
+    if "MICROGRAD01" in os.environ and any(peer.key == "micrograd01" for peer in options.engines or ENGINES):
         words.append("--micrograd01 DIR")
     return " ".join(words)
 

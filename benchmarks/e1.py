@@ -12,10 +12,10 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from itertools import pairwise
-from time import perf_counter
 from typing import Any
 
 from benchmarks import control
+from benchmarks.clock import clock
 from benchmarks.engine import Engine
 from benchmarks.peers import Peer
 from benchmarks.processes import Worker, WorkerError
@@ -107,10 +107,10 @@ def prepare(engine: Engine, paused: bool, size: int) -> Callable[[], dict[str, A
             network = _network(parameters)
         if paused:
             gc.collect()
-        start = perf_counter()
+        start = clock()
         with engine.paused() if paused else nullcontext():
             loss = step()
-        seconds = perf_counter() - start
+        seconds = clock() - start
         return {"seconds": seconds, "loss": loss, "gradients": [engine.gradient(p) for p in parameters]}
 
     return run
@@ -194,7 +194,7 @@ def _report(session: Session, trainers: Sequence[_Trainer], rounds: Rounds, miss
         who = {"engine": trainer.peer.key, "version": trainer.worker.version, "collector": trainer.collector}
         results.append({**who, **vars(timing), "seconds": steps})
     steady, noisy = control.judge(rounds.control)
-    agree = f"loss and all {len(_initial_parameters())} gradients of every step agree to a relative {_TOLERANCE:g}"
+    agree = f"loss and all {len(_initial_parameters())} gradients of every timed step agree to a relative {_TOLERANCE:g}"
     failed = [f"{t.peer.title}, collector {t.collector}: {t.outcome}" for t in trainers if t.outcome]
     return Report(
         name="e1",

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 from benchmarks import control
+from benchmarks.clock import clock
 from benchmarks.engine import Engine
 from benchmarks.peers import Peer
 from benchmarks.processes import COLLECTOR, Worker, WorkerError
@@ -78,20 +78,20 @@ def _chain(x: Any, size: int) -> Any:
 def _timed(engine: Engine, size: int) -> dict[str, Any]:
     before = _resident()
     x = _leaf(engine)
-    start = perf_counter()
+    start = clock()
     y = _chain(x, size)
-    built = perf_counter()
+    built = clock()
     engine.backward(y)
-    differentiated = perf_counter()
+    differentiated = clock()
     result = [engine.number(y), engine.gradient(x)]
     if result != [size + 1.0, size + 1.0]:
         raise ArithmeticError(f"the chain's value and gradient are {result}, both must be {size + 1.0}")
-    done_with = perf_counter()
+    done_with = clock()
     del y
     if engine.rebuilds:
         del x
         engine.renew()
-    freed = perf_counter()
+    freed = clock()
     times = {"build": built - start, "backward": differentiated - built, "free": freed - done_with}
     per_node = (_peak() - before) / size if resource else _NOT_MEASURED
     return {"seconds": sum(times.values()), "bytes": per_node, **times}

@@ -107,6 +107,8 @@ def enlist(session: Session, make: Callable[[Peer, str], C]) -> tuple[list[C], l
             try:
                 contenders.append(make(peer, collector))
             except NotInstalledError as error:
+                if peer is OURS:
+                    raise WorkerError(f"{peer.title} cannot be imported: {error}") from error
                 missing[peer] = str(error)
     lines = [f"not installed: {peer.title} ({why}); get it with: {peer.install}" for peer, why in missing.items()]
     return contenders, lines

@@ -11,6 +11,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["main"]
@@ -46,4 +47,5 @@ def main(workload: str, engine: str, collector: str, size: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with suppress(KeyboardInterrupt):  # the parent says that it was interrupted
+        main(*sys.argv[1:])

@@ -152,7 +152,6 @@ def print_table(
     from rich.text import Text
 
     table = _Table(columns, rows)
-    console = _terminal(file)
     drawn = Table(box=box.ROUNDED, header_style="bold", border_style="dim", pad_edge=True)
     least = 1
     for width, numeric in zip(table.widths, table.numeric):
@@ -164,8 +163,10 @@ def print_table(
     for row in table.rows:
         drawn.add_row(*(Text(cell, style="dim" if cell.strip() in _ELLIPSES else "") for cell in table.padded(row)))
     if title is not None:
-        console.print(Text(clean(title), style="bold"))
-    console.print(drawn, width=max(least, console.width), crop=False, no_wrap=least > console.width or None)
+        say(title, style="bold", file=file)
+    console = _terminal(file)
+    console.width = max(least, console.width)
+    console.print(drawn)
     if footer is not None:
         say(footer, style="dim", file=file)
 

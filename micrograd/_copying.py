@@ -7,7 +7,8 @@ graph is laid out as a list, operands before what uses them; then no node has to
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from micrograd._modes import pause_gc
@@ -15,15 +16,18 @@ from micrograd._modes import pause_gc
 if TYPE_CHECKING:
     from micrograd.engine import Value
 
-__all__ = ["clone", "deep_copy", "operands_first", "reduce"]
+__all__ = ["clone", "deep_copy", "operands_first", "reduce", "restore"]
 
 _FIELDS = ("_op_row", "_left", "_right", "_a", "_b", "_out", "_data", "_grad", "_label", "_scope")
 
 
-def operands_first(roots: list[Value]) -> list[Value]:
+def operands_first(roots: Iterable[Value]) -> list[Value]:
     """Return every node below ``roots``, leaves included, operands before what uses them."""
+    return list(_visited(roots))
+
+
+def _visited(roots: Iterable[Value]) -> Iterator[Value]:
     seen: set[Value] = set()
-    order: list[Value] = []
     for root in roots:
         if root in seen:
             continue
@@ -37,24 +41,18 @@ def operands_first(roots: list[Value]) -> list[Value]:
                     stack.append((x, iter(x.parents)))
                     break
             else:
-                order.append(node)
+                yield node
                 stack.pop()
-    return order
 
 
 def _with_gradients(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:
     """Return the graph of ``root`` and of every gradient in it that is a node, and the pairs (node, gradient)."""
-    kind = type(root)
-    roots, order, pairs = [root], operands_first([root]), []
-    examined = 0
-    while examined < len(order):
-        found = [(node, node._grad) for node in order[examined:] if type(node._grad) is kind]
-        examined = len(order)
-        pairs += found
-        roots += [grad for _, grad in found]
-        if found:
-            # The order of nodes already listed stays: depth first, an extra root only appends.
-            order = operands_first(roots)
+    roots, order, pairs = [root], [], []
+    for node in _visited(roots):
+        order.append(node)
+        if type(node._grad) is type(root):
+            pairs.append((node, node._grad))
+            roots.append(node._grad)  # the visit goes on to it
     return order, pairs
 
 
@@ -88,40 +86,40 @@ def deep_copy(root: Value, memo: dict[int, Any]) -> Value:
     return memo[id(root)]  # type: ignore[no-any-return]
 
 
-class _Flattening(threading.local):
-    """The nodes that a pickle in this thread is writing as a list; each of them is written without descending."""
+class _Writing(threading.local):
+    """The listing that a pickler of this thread is writing."""
 
-    def __init__(self) -> None:
-        self.nodes: dict[int, int] = {}
-
-
-_flattening = _Flattening()
+    listing: Callable[[], _Listing | None] = staticmethod(lambda: None)
 
 
-class _Layout:
+_writing = _Writing()
+
+
+class _Listing:
     """The nodes of one graph, pickled as a list: each in its turn, when its operands are in the pickle already.
 
-    The pickler remembers every node, so nodes shared with whatever else is in the same pickle keep their identity.
+    The pickler remembers every node, so nodes shared with whatever else is in the same pickle keep their identity. From
+    this object to its ``_End``, which follows it in the pickle, no node of the list descends into its operands. Only a
+    weak reference says so: a pickler that fails on the way takes it along.
     """
 
     def __init__(self, order: list[Value]) -> None:
-        self._order = order
+        self.order, self.nodes = order, frozenset(order)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return list, (), None, self._in_turn()
+        self.outer, _writing.listing = _writing.listing, weakref.ref(self)
+        return list, (), None, iter(self.order)
 
-    def _in_turn(self) -> Iterator[Value | None]:
-        listed = _flattening.nodes
-        for node in self._order:
-            listed[id(node)] = listed.get(id(node), 0) + 1
-        try:
-            yield from self._order
-            yield None  # the pickler looks one item ahead: the last node is written only now
-        finally:
-            for node in self._order:
-                listed[id(node)] -= 1
-                if not listed[id(node)]:
-                    del listed[id(node)]
+
+class _End:
+    """Marks in a pickle where a listing ends."""
+
+    def __init__(self, listing: _Listing) -> None:
+        self._listing = listing
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        _writing.listing = self._listing.outer
+        return tuple, ()
 
 
 def reduce(node: Value) -> tuple[Any, ...]:
@@ -130,13 +128,16 @@ def reduce(node: Value) -> tuple[Any, ...]:
     has_node_as_grad = type(node._grad) is type(node)
     if has_node_as_grad:
         fields[_FIELDS.index("_grad")] = 0.0
-    if id(node) in _flattening.nodes or (node._op_row is None and not has_node_as_grad):
-        return _restore, (type(node), *fields)
+    listing = _writing.listing()
+    if (listing is not None and node in listing.nodes) or (node._op_row is None and not has_node_as_grad):
+        return restore, (type(node), *fields)
     order, pairs = _with_gradients(node)
-    return _root_of, (_Layout(order), order.index(node), pairs)
+    listing = _Listing(order)
+    return _root_of, (listing, _End(listing), order.index(node), pairs)
 
 
-def _restore(kind: type[Value], *fields: Any) -> Value:
+def restore(kind: type[Value], *fields: Any) -> Value:
+    """Return a node with these ``fields``, whatever mode surrounds it."""
     node = object.__new__(kind)
     node._visit = None
     for field, x in zip(_FIELDS, fields, strict=True):
@@ -144,7 +145,7 @@ def _restore(kind: type[Value], *fields: Any) -> Value:
     return node
 
 
-def _root_of(nodes: list[Value | None], index: int, pairs: list[tuple[Value, Value]]) -> Value:
+def _root_of(nodes: list[Value], end: tuple[()], index: int, pairs: list[tuple[Value, Value]]) -> Value:
     for node, grad in pairs:
         node._grad = grad
-    return nodes[index]  # type: ignore[return-value]
+    return nodes[index]

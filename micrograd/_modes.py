@@ -1,8 +1,8 @@
 """Context managers that change how nodes are built: ``no_grad``, ``detect_anomaly``, ``scope``; and ``pause_gc``.
 
 The first three live in one context variable, so each thread and each asyncio task has its own. Looking a context
-variable up for every node would cost more than the arithmetic; ``active`` counts the ``with`` blocks that are open
-anywhere in the process, and while it is 0 nobody looks.
+variable up for every node would cost more than the arithmetic; ``active`` holds the modes of the ``with`` blocks that
+are open anywhere in the process, and while it is empty nobody looks.
 """
 
 from __future__ import annotations
@@ -13,51 +13,75 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from micrograd.errors import AnomalyError, describe
 
-__all__ = ["AnomalyDetector", "Mode", "current", "detect_anomaly", "no_grad", "pause_gc", "recording", "scope"]
+if TYPE_CHECKING:
+    from contextlib import _GeneratorContextManager
+
+    Block = _GeneratorContextManager[None]  # a context manager that is a decorator too
+
+__all__ = [
+    "AnomalyDetector",
+    "Mode",
+    "current",
+    "detect_anomaly",
+    "no_grad",
+    "outside",
+    "pause_gc",
+    "recording",
+    "scope",
+]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mode:
     """How nodes are being built in this thread or task."""
 
     recording: bool = True
     detector: AnomalyDetector | None = None
     scope: str = ""
+    outer: Mode | None = None  # that of the ``with`` block around
 
 
 _mode: ContextVar[Mode] = ContextVar("micrograd_mode", default=Mode())
-_lock = threading.Lock()
-active = 0
+active: set[Mode] = set()
 
-current = _mode.get
+
+def current() -> Mode:
+    """Return the mode of this thread or task.
+
+    A task that was started inside a ``with`` block may outlive it, and so may a generator that stopped in one; a block
+    that has ended counts for nobody.
+    """
+    mode = _mode.get()
+    while mode.outer is not None and mode not in active:
+        mode = mode.outer
+    return mode
 
 
 @contextmanager
-def _changed(**changes: Any) -> Iterator[None]:
-    global active
-    with _lock:
-        active += 1
-    token = _mode.set(replace(_mode.get(), **changes))
+def _changed(changes: Callable[[Mode], dict[str, Any]]) -> Iterator[None]:
+    outer = current()
+    mode = replace(outer, **changes(outer), outer=outer)
+    active.add(mode)
+    _mode.set(mode)
     try:
         yield
     finally:
-        _mode.reset(token)
-        with _lock:
-            active -= 1
+        active.discard(mode)
+        _mode.set(current())
 
 
-def no_grad() -> AbstractContextManager[None]:
+def no_grad() -> Block:
     """Return a context (or decorator) in which results are leaves: nothing is recorded, nothing can be differentiated.
 
     >>> import micrograd as mg
@@ -67,16 +91,21 @@ def no_grad() -> AbstractContextManager[None]:
     >>> y.parents
     ()
     """
-    return _changed(recording=False)
+    return _changed(lambda outer: {"recording": False})
 
 
-def recording() -> AbstractContextManager[None]:
+def recording() -> Block:
     """Return a context in which nodes are recorded, whatever surrounds it."""
-    return _changed(recording=True)
+    return _changed(lambda outer: {"recording": True})
 
 
-def scope(name: str) -> AbstractContextManager[None]:
-    """Return a context that names the nodes built in it, as ``"layer1/neuron3"``; scopes nest.
+def outside() -> Block:
+    """Return a context in which nodes are built as if no other surrounded it."""
+    return _changed(lambda outer: {"recording": True, "detector": None, "scope": ""})
+
+
+def scope(name: str) -> Block:
+    """Return a context (or decorator) that names the nodes built in it, as ``"layer1/neuron3"``; scopes nest.
 
     Raises ``TypeError`` for a name that is not text, ``ValueError`` for an empty one.
 
@@ -90,12 +119,11 @@ def scope(name: str) -> AbstractContextManager[None]:
         raise TypeError(f"a scope is named by text such as 'layer1/neuron3', not {describe(name)}")
     if not name.strip("/"):
         raise ValueError(f"a scope needs a name such as 'layer1/neuron3', not {name!r}")
-    outer = current().scope
-    return _changed(scope=f"{outer}/{name}" if outer else name)
+    return _changed(lambda outer: {"scope": f"{outer.scope}/{name}" if outer.scope else name})
 
 
-def detect_anomaly() -> AbstractContextManager[None]:
-    """Return a context that raises ``AnomalyError`` at the first value or gradient that is not finite.
+def detect_anomaly() -> Block:
+    """Return a context (or decorator) that raises ``AnomalyError`` at the first value or gradient that is not finite.
 
     The error names the operation, its operands with their labels, and the line of your program that built the node.
     Recording those lines makes building graphs several times slower: use it to find a fault, not in a training loop.
@@ -108,7 +136,7 @@ def detect_anomaly() -> AbstractContextManager[None]:
     micrograd.errors.AnomalyError: log(rate=0.0) gave -inf
       at ...
     """
-    return _changed(detector=AnomalyDetector())
+    return _changed(lambda outer: {"detector": outer.detector or AnomalyDetector()})
 
 
 class AnomalyDetector:
@@ -123,13 +151,20 @@ class AnomalyDetector:
         if not math.isfinite(node.data):
             raise AnomalyError(f"{node.call_text()} gave {node.data}\n  at {line}")
 
-    def reached(self, node: Any, consumer: Any, gradient: float) -> None:
-        """Check the contribution that ``consumer`` sends to its operand ``node``."""
-        if not math.isfinite(gradient):
-            line = self._lines.get(consumer, "a line outside detect_anomaly()")
-            raise AnomalyError(
-                f"the gradient that {consumer.call_text()} sends to {node.name_text()} is {gradient}\n  built at {line}"
-            )
+    def reached(self, node: Any, consumer: Any, share: float, total: float) -> None:
+        """Check the contribution that ``consumer`` sends to its operand ``node``, and the sum so far."""
+        if not math.isfinite(share):
+            what = f"the gradient that {consumer.call_text()} sends to {node.name_text()} is {share}"
+        elif not math.isfinite(total):
+            what = f"with the gradient that {consumer.call_text()} sends, that of {node.name_text()} adds up to {total}"
+        else:
+            return
+        raise AnomalyError(f"{what}\n  built at {self._lines.get(consumer, 'a line outside detect_anomaly()')}")
+
+    def stored(self, leaf: Any, total: float) -> None:
+        """Check the gradient of ``leaf`` with what it had from earlier passes."""
+        if not math.isfinite(total):
+            raise AnomalyError(f"the gradient of {leaf.name_text()} adds up to {total}; it was {leaf.grad!r} before")
 
 
 def _users_line() -> str:
@@ -142,6 +177,7 @@ def _users_line() -> str:
     return f"{name}:{number}" + (f"\n    {text}" if text else "")
 
 
+_lock = threading.Lock()
 _pauses = 0
 _was_enabled = False
 

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, KeysView
+from numbers import Rational
 from typing import Any, ClassVar, NoReturn
 
+from micrograd import _console
 from micrograd.errors import describe, not_a_number
 from micrograd.ops import Op, Operand
 from micrograd.ops.floats import as_float
@@ -115,7 +117,7 @@ class Node(Operand):
 
     def name_text(self) -> str:
         """Return the node as an operand in a message: ``w=0.5`` with its label, else its number."""
-        return f"{self._label}={self._data!r}" if self._label else repr(self._data)
+        return f"{_console.clean(self._label)}={self._data!r}" if self._label else repr(self._data)
 
     def call_text(self) -> str:
         """Return how the node was made, as messages show it: ``mul(w=0.5, 2.0)``; six operands at most."""
@@ -137,16 +139,16 @@ class Node(Operand):
     # --- what a node refuses, and why -------------------------------------------------------------------------
 
     def __lt__(self, other: Any) -> bool:
-        return NotImplemented if (number := _comparable(other)) is None else self._data < number
+        return NotImplemented if (number := _comparable(other)) is None else bool(self._data < number)
 
     def __le__(self, other: Any) -> bool:
-        return NotImplemented if (number := _comparable(other)) is None else self._data <= number
+        return NotImplemented if (number := _comparable(other)) is None else bool(self._data <= number)
 
     def __gt__(self, other: Any) -> bool:
-        return NotImplemented if (number := _comparable(other)) is None else self._data > number
+        return NotImplemented if (number := _comparable(other)) is None else bool(self._data > number)
 
     def __ge__(self, other: Any) -> bool:
-        return NotImplemented if (number := _comparable(other)) is None else self._data >= number
+        return NotImplemented if (number := _comparable(other)) is None else bool(self._data >= number)
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a Value is not true or false; write v.data != 0, or compare: v > 0")
@@ -169,5 +171,7 @@ def real(x: Any, wanted: str = "a real number") -> float:
     return number
 
 
-def _comparable(other: Any) -> float | None:
-    return other._data if isinstance(other, Node) else as_float(other)
+def _comparable(other: Any) -> Any:
+    if isinstance(other, Node):
+        return other._data
+    return other if isinstance(other, Rational) else as_float(other)  # Python compares ints and fractions exactly

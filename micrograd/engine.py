@@ -137,10 +137,10 @@ class Value(Node):
     def _enter(self, mode: _modes.Mode) -> None:
         """Let the mode of this thread or task mark the node that was just built."""
         self._scope = mode.scope
-        if not mode.recording:
-            self._op_row = self._left = self._right = self._a = self._b = None
         if mode.detector is not None:
             mode.detector.built(self)
+        if not mode.recording:
+            self._op_row = self._left = self._right = self._a = self._b = None
 
     @property
     def _backward(self) -> Callable[[], None]:
@@ -226,9 +226,18 @@ def shares(node: Value, g: float) -> list[tuple[Value, float]]:
     operands = node.operands
     if g == 0.0:
         return [(x, 0.0) for x in operands if type(x) is Value]
-    wanted = [type(x) is Value for x in operands]
-    contributions = node._op_row.contributions(g, node._out, captured(node), wanted)
-    return [(x, share) for x, share in zip(operands, contributions) if type(x) is Value]
+    return [(x, _exact(share, node)) for x, share in _contributions(node, g, node._out, captured(node))]
+
+
+def _contributions(node: Value, g: Any, out: Any, operands: tuple[Any, ...]) -> list[tuple[Value, Any]]:
+    """Return what the rule of ``node`` makes of the upstream gradient ``g``, for each parent."""
+    wanted = [type(x) is Value for x in node.operands]
+    contributions = node._op_row.contributions(g, out, operands, wanted)  # type: ignore[union-attr]
+    return [(x, share) for x, share, want in zip(node.operands, contributions, wanted) if want]
+
+
+def _exact(share: Any, node: Value) -> float:
+    return share if type(share) is float else real(share, f"a real number from the derivative rule of {node.op!r}")
 
 
 def interior_order(roots: Iterable[Value]) -> list[Value]:
@@ -293,20 +302,36 @@ def reverse_sweep(
     """
     order = interior_order([root for root, _ in seeds])
     leaves: dict[Value, Any] = {}
-    for root, gradient in seeds:
-        if root._op_row is None:
-            leaves[root] = leaves.get(root, 0.0) + gradient
-        else:
-            root._adjoint += gradient
     detector = _modes.current().detector if _modes.active else None
     if create_graph:
-        with _modes.recording():
-            _sweep_checked(order, leaves, detector, create_graph)
-    elif detector is not None:
-        _sweep_checked(order, leaves, detector, create_graph)
+        try:
+            with _modes.recording():
+                _sow(seeds, leaves)
+                _sweep_checked(order, leaves, detector, create_graph)
+        except BaseException:
+            _forget(order)
+            raise
     else:
-        _sweep(order, leaves)
+        _sow(seeds, leaves)
+        if detector is not None:
+            _sweep_checked(order, leaves, detector, create_graph)
+        else:
+            _sweep(order, leaves)
     return order, leaves
+
+
+def _sow(seeds: Sequence[tuple[Value, Any]], leaves: dict[Value, Any]) -> None:
+    for root, gradient in seeds:
+        if root._op_row is None:
+            leaves[root] = _plus(leaves.get(root, 0.0), gradient)
+        else:
+            root._adjoint = _plus(root._adjoint, gradient)
+
+
+def _forget(order: list[Value]) -> None:
+    """Drop adjoints that are Values: they would keep the graph of the gradient alive."""
+    for node in order:
+        node._adjoint = 0.0
 
 
 def _sweep(order: list[Value], leaves: dict[Value, Any]) -> None:
@@ -348,35 +373,44 @@ def _sweep(order: list[Value], leaves: dict[Value, Any]) -> None:
                     else:
                         operand._adjoint += share
     except Exception as error:
-        error.add_note(f"while computing the gradients of the operands of {node!r}, an operation {node.op!r}")  # type: ignore[union-attr]
+        _say_where(error, node)
         raise
 
 
 def _sweep_checked(order: list[Value], leaves: dict[Value, Any], detector: Any, on_values: bool) -> None:
     """Run the backward pass with every check: on numbers or, for derivatives of derivatives, on the Values."""
-    for node in reversed(order):
-        g = node._adjoint
-        is_value = type(g) is Value
-        if not is_value and g == 0.0:
-            continue
-        operands = node.operands
-        if on_values:
-            _refuse_stale(node)
-            wanted = [type(x) is Value for x in operands]
-            contributions = node._op_row.contributions(g, node, operands, wanted)  # type: ignore[union-attr]
-            pairs = [(x, share) for x, share in zip(operands, contributions) if type(x) is Value]
-        else:
-            pairs = shares(node, g)
-        for operand, share in pairs:
-            number = share._data if type(share) is Value else share
-            if is_value and g._data == 0.0 and not math.isfinite(number):
-                continue  # no gradient, no share: 0 * inf is 0 here
-            if detector is not None:
-                detector.reached(operand, node, number)
-            if operand._op_row is None:
-                leaves[operand] = _plus(leaves.get(operand, 0.0), share)
+    node = None
+    try:
+        for node in reversed(order):
+            g = node._adjoint
+            if type(g) is float and g == 0.0:
+                if on_values:  # no gradient, no share; but each leaf gets a Value
+                    leaves.update({x: 0.0 for x in node.parents if x._op_row is None and x not in leaves})
+                continue
+            if on_values:
+                _refuse_stale(node)
+                pairs = _contributions(node, g, node, node.operands)
             else:
-                operand._adjoint = _plus(operand._adjoint, share)
+                pairs = shares(node, g)
+            for operand, share in pairs:
+                if type(share) is not Value:
+                    share = _exact(share, node)
+                number = _number(share)
+                if _number(g) == 0.0 and not math.isfinite(number):
+                    continue  # no gradient, no share: 0 * inf is 0 here
+                if operand._op_row is None:
+                    total = leaves[operand] = _plus(leaves.get(operand, 0.0), share)
+                else:
+                    total = operand._adjoint = _plus(operand._adjoint, share)
+                if detector is not None:
+                    detector.reached(operand, node, number, _number(total))
+    except Exception as error:
+        _say_where(error, node)
+        raise
+
+
+def _say_where(error: Exception, node: Value | None) -> None:
+    error.add_note(f"while computing the gradients of the operands of {node!r}, made by {node.call_text()}")  # type: ignore[union-attr]
 
 
 def _plus(total: Any, share: Any) -> Any:
@@ -386,7 +420,7 @@ def _plus(total: Any, share: Any) -> Any:
 def _refuse_stale(node: Value) -> None:
     """Raise where the numbers under a derivative rule are not those of the forward pass any more."""
     for x, then in zip((*node.operands, node), (*captured(node), node._out)):
-        if type(x) is Value and not (x._data == then or x._data != x._data):
+        if type(x) is Value and x._data is not then and repr(x._data) != repr(then):  # nan equals nan, -0.0 not 0.0
             raise StaleValueError(
                 f"{describe(x)} was {then!r} when the graph was built and was changed since; a derivative that can be"
                 f" differentiated again needs the graph as it is now: rebuild it, then call backward(create_graph=True)"
@@ -395,15 +429,21 @@ def _refuse_stale(node: Value) -> None:
 
 def _commit(order: list[Value], leaves: dict[Value, Any], create_graph: bool) -> None:
     """Store all gradients, after everything that can raise."""
+    detector = _modes.current().detector if _modes.active else None
     if create_graph:
-        with _modes.recording():
-            totals = {leaf: _as_value(_plus(leaf._grad, g)) for leaf, g in leaves.items()}
-        gradients = [_as_value(node._adjoint) for node in order]
+        try:
+            with _modes.recording():
+                totals = {leaf: _as_value(_plus(leaf._grad, g)) for leaf, g in leaves.items()}
+                gradients = [_as_value(node._adjoint) for node in order]
+        finally:
+            _forget(order)
         for node, g in zip(order, gradients):
             node._grad = g
-            node._adjoint = 0.0  # a Value here would keep the graph of the gradient alive
     else:
-        totals = {leaf: _plus(leaf._grad, _exact(leaf, g)) for leaf, g in leaves.items()}
+        totals = {leaf: _plus(leaf._grad, g) for leaf, g in leaves.items()}
+        if detector is not None:
+            for leaf, g in totals.items():
+                detector.stored(leaf, _number(g))
         for node in order:
             node._grad = node._adjoint
     for leaf, g in totals.items():
@@ -414,5 +454,5 @@ def _as_value(g: Any) -> Value:
     return g if type(g) is Value else Value(g)
 
 
-def _exact(node: Value, g: Any) -> float:
-    return g if type(g) is float else real(g, f"a real number as gradient of {node!r}")  # a user's rule
+def _number(g: Any) -> float:
+    return g._data if type(g) is Value else g

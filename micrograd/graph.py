@@ -61,8 +61,8 @@ class Statistics:
     operations: dict[str, int]
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{count} {name}" for name, count in self.operations.items())
-        return f"{self.nodes} nodes ({self.leaves} leaves; {counts}), {self.edges} edges, depth {self.depth}"
+        made = "".join(f", {count} {name}" for name, count in self.operations.items())
+        return f"{self.nodes} nodes ({self.leaves} leaves{made}), {self.edges} edges, depth {self.depth}"
 
 
 def statistics(*roots: Value) -> Statistics:
@@ -72,7 +72,7 @@ def statistics(*roots: Value) -> Statistics:
 
     >>> x = Value(2.0)
     >>> print(statistics(x * x + x))
-    3 nodes (1 leaves; 1 mul, 1 add), 4 edges, depth 2
+    3 nodes (1 leaves, 1 mul, 1 add), 4 edges, depth 2
     """
     order = topological_order(*roots)
     uses = dict.fromkeys(order, 0)
@@ -148,7 +148,7 @@ class Account:
 
     def _title(self) -> str:
         name = self.value.label or self.value.op or "v"
-        return f"d {self.root.label or self.root.op or 'root'} / d {name}"
+        return _console.clean(f"d {self.root.label or self.root.op or 'root'} / d {name}")
 
     def _rows(self) -> list[list[str | float]]:
         return [[str(use), use.local, use.incoming, use.share] for use in self.uses]

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from micrograd import _files
 from micrograd._copying import operands_first
+from micrograd._modes import outside, pause_gc
 from micrograd.engine import Value, captured
 from micrograd.errors import GraphFileError, describe
 from micrograd.ops import Op, operations
@@ -39,7 +40,8 @@ def save(graph: Any, path: str | os.PathLike[str]) -> None:
     Values are written once, however many share them. A gradient that is a Value is written as its number. The file is
     written whole or not at all.
 
-    Raises ``TypeError`` when something else than a Value is to be saved, ``OSError`` when the file cannot be written.
+    Raises ``TypeError`` when something else than a Value is to be saved, ``ValueError`` for containers without end,
+    ``OSError`` when the file cannot be written.
 
     >>> import tempfile, pathlib
     >>> x = Value(2.0, label="x")
@@ -51,7 +53,10 @@ def save(graph: Any, path: str | os.PathLike[str]) -> None:
     Value(data=2.0, grad=4.0, label='x')
     """
     roots: list[Value] = []
-    _map_roots(graph, roots.append)
+    try:
+        _map_roots(graph, roots.append)
+    except RecursionError:
+        raise ValueError("the graph to save is nested too deeply, or holds itself") from None
     order = operands_first(roots)
     position = {node: i for i, node in enumerate(order)}
     content = {
@@ -99,30 +104,47 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     with open(path, encoding="utf-8") as file:
         try:
-            content = json.load(file, parse_constant=lambda text: refuse(f"{text} is not JSON"))
+            content = json.load(file, parse_constant=_no_constant, object_pairs_hook=_object)
         except UnicodeDecodeError:
             refuse("not a text file in UTF-8; a graph is saved as JSON")
         except json.JSONDecodeError as error:
             refuse(f"not JSON, or cut off: {error}")
         except RecursionError:
             refuse("nested too deeply to be a graph of micrograd")
+        except ValueError as error:  # what JSON allows and a graph does not have
+            refuse(str(error))
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         refuse(f"not a graph of micrograd: it lacks the entry 'format': {_FORMAT!r}")
-    if content.get("version") != _VERSION:
-        refuse(f"version {describe(content.get('version'))}; this micrograd reads version {_VERSION}")
+    version = content.get("version")
+    if type(version) is not int or version != _VERSION:
+        refuse(f"version {describe(version)}; this micrograd reads version {_VERSION}")
     nodes: list[Value] = []
     entries = content.get("nodes")
     if not isinstance(entries, list):
         refuse("'nodes' is not a list")
-    for i, entry in enumerate(entries):
-        try:
-            nodes.append(_node(entry, nodes))
-        except (ValueError, TypeError, LookupError, OverflowError) as error:
-            refuse(f"node {i}: {error.args[0] if error.args else error}")
+    with outside(), pause_gc():
+        for i, entry in enumerate(entries):
+            try:
+                nodes.append(_node(entry, nodes))
+            except (ValueError, TypeError, LookupError, OverflowError) as error:
+                refuse(f"node {i}: {error.args[0]}")
     try:
         return _roots(content.get("roots"), nodes)
     except ValueError as error:
         refuse(f"roots: {error}")
+    except RecursionError:
+        refuse("roots: nested too deeply")
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON; it is written as the text {text.removesuffix('inity').lower()!r}")
+
+
+def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(entries)
+    if len(content) != len(entries):
+        raise ValueError(f"an object has an entry twice: {describe(entries)}")
+    return content
 
 
 def _node(entry: Any, nodes: list[Value]) -> Value:
@@ -136,16 +158,24 @@ def _node(entry: Any, nodes: list[Value]) -> Value:
         raise ValueError(f"'scope' is text, not {describe(scope)}")
     node._scope = scope
     if "op" not in entry:
+        for key in ("operands", "captured", "out"):
+            if key in entry:
+                raise ValueError(f"'op' is missing beside {key!r}")
         return node
     op = _operation(entry["op"])
-    given, numbers = entry.get("operands"), entry.get("captured")
-    if not isinstance(given, list) or not isinstance(numbers, list) or len(given) != len(numbers):
+    given, captured_numbers = entry.get("operands"), entry.get("captured")
+    if not isinstance(given, list) or not isinstance(captured_numbers, list) or len(given) != len(captured_numbers):
         raise ValueError("'operands' and 'captured' are lists of one length")
     if op.arity is not None and len(given) != op.arity:
         raise ValueError(f"{op.name!r} takes {op.arity} operands, {len(given)} are listed")
-    operands = [_operand(x, nodes) for x in given]
+    operands, numbers = [_operand(x, nodes) for x in given], [_real(x) for x in captured_numbers]
+    if not any(isinstance(x, Value) for x in operands):
+        raise ValueError(f"{op.name!r} is applied to numbers alone, which makes no node")
+    for x, number in zip(operands, numbers):
+        if not isinstance(x, Value) and repr(x) != repr(number):
+            raise ValueError(f"the number {x!r} among the operands was captured as {number!r}")
     node._out = _read(entry, "out")
-    node._record(op, tuple(operands), tuple([_real(x) for x in numbers]))
+    node._record(op, tuple(operands), tuple(numbers))
     return node
 
 

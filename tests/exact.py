@@ -20,7 +20,7 @@ __all__ = ["Exact", "exact", "is_smooth", "ulps"]
 
 # (the step is 10 to the minus this, digits): each level is tried where the one before does not resolve the function.
 # The last one is for operands such as 1e-300, beside which cos is a constant to hundreds of digits.
-_LEVELS = ((25, 150), (60, 420), (330, 1700))
+_LEVELS = ((25, 150), (60, 560), (330, 1700))
 
 # Where an intermediate result is subnormal it is off by up to half of 2**-1074, and no rule of the table multiplies it
 # by more than the 745 that exp can digest.
@@ -68,6 +68,8 @@ def _differences(
             return reference(mp, *y)
 
         value = at()
+        if value == 0 and not last:
+            return None  # nothing is left of it, perhaps
         up, down = [at(i) for i in range(n)], [at(~i) for i in range(n)]
         if any(isinstance(y, mp.mpc) for y in (value, *up, *down)):
             return None  # beyond the border of the domain
@@ -121,7 +123,7 @@ def ulps(got: float, wanted: Any, *scales: Any, absolute: bool = False) -> float
     if not math.isfinite(got):
         return math.inf
     error = abs(mp.mpf(got) - wanted)
-    if error <= _FLOOR:
+    if error <= max(_FLOOR, abs(wanted) * mp.mpf(10) ** -20):  # what the differences are good for
         return 0.0
     size = max(abs(wanted), *map(abs, scales), mp.mpf(1.0 if absolute else 0.0))
     return float(error / math.ulp(min(float(size), 1.7e308)))

@@ -57,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     known = bool(arguments) and arguments[0] in COMMANDS
     program = f"micrograd {arguments[0]}" if known else "micrograd"
+    # Σ and accents on a terminal of another encoding: a question mark is better than no output.
+    if getattr(sys.stdout, "errors", "") == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
     try:
         status = _run(arguments)
         if sys.stdout is not None:

@@ -57,7 +57,6 @@ def run(arguments: Sequence[str]) -> int:
     say()
     print_table(("flowers", "loss", "right", "accuracy"), [[name, *row] for name, row in figures.items()])
     _list_mistakes(model, held_out)
-    say()
     return _account_for_bias(model, training, options.all)
 
 
@@ -92,7 +91,7 @@ def _train(model: MLP, flowers: Sequence[Flower], epochs: int, rate: float) -> b
             loss.backward()
             for p in model.parameters():
                 p.data -= rate * p.grad
-            advance(f"loss {loss:.4f}  accuracy {_percent(right, flowers)}")
+            advance(f"loss {loss:.4g}  accuracy {_percent(right, flowers)}")
     return True
 
 
@@ -126,7 +125,7 @@ def _list_mistakes(model: MLP, flowers: Sequence[Flower]) -> None:
     with no_grad():
         guesses = [(flower, _guess(model(flower.measurements))) for flower in flowers]
     wrong = [f"flower {f.number}, {f.species}, taken for {guess}" for f, guess in guesses if guess != f.species]
-    say(f"Held out and wrong: {'; '.join(wrong) or 'none'}.")
+    paragraph(f"Held out and wrong: {'; '.join(wrong) or 'none'}.")
 
 
 # --- the account ------------------------------------------------------------------------------------------------
@@ -152,7 +151,7 @@ def _account_for_bias(model: MLP, flowers: Sequence[Flower], complete: bool) -> 
     rows = _lines(account, told)
     if not complete and len(rows) > _FIRST + _LAST + 1:
         rows[_FIRST:-_LAST] = [["...", f"{len(rows) - _FIRST - _LAST} more", "...", "...", "..."]]
-    print_table(columns, rows, title="One bias, one line for each flower that shares it")
+    print_table(columns, rows, title="One bias, a line for each flower that shares it, in the order of backward()")
     same = repr(account.gradient) == repr(bias.grad)
     say(f"the {len(account)} contributions, added from top to bottom: {account.gradient!r}")
     say(f"b.grad, as backward() computed it:{'':{len(str(len(account))) + 10}} {bias.grad!r}")
@@ -177,7 +176,7 @@ def _interpret(account: Account, flowers: Sequence[Flower]) -> None:
     paragraph(
         f"With p for the probability of {_EXPLAINED}, the incoming gradient is (p - 1)/{count} where the flower is one,"
         f" and p/{count} where it is not. A negative one asks for a larger b, a positive one for a smaller; training"
-        " goes on until they cancel."
+        " moves b until they nearly cancel."
     )
     rows: list[list[str | float]] = []
     for species in SPECIES:

@@ -189,8 +189,8 @@ def parse(text: str) -> Expression:
         tree = ast.parse(re.sub(r"[\t\r\n]", " ", source), mode="eval")
     except SyntaxError as error:
         raise _not_understood(source, error.offset or 0, offset) from None
-    except (RecursionError, MemoryError):
-        raise ExpressionError(f"the expression is nested more than {_DEEPEST} deep") from None
+    except (RecursionError, MemoryError):  # which limit Python's parser has depends on its version
+        raise ExpressionError("the expression is nested too deeply for Python's parser") from None
     steps = _compile(tree.body, offset)
     names = dict.fromkeys(step.name for step in steps if isinstance(step, _Name))
     return Expression(source, tuple(names), steps)
@@ -279,7 +279,7 @@ def _step(node: ast.expr, column: int) -> tuple[_Step, list[ast.expr]]:
     """Return what ``node`` does and the parts that it does it to; everything that is not listed here is refused."""
     table = operations()
     match node:
-        case ast.Constant(value=int() | float() as number):
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             return _Number(number), []
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))) if number:
             return _Number(-number), []

@@ -102,13 +102,15 @@ def _print_tables(
 
 
 def _print_account(name: str, account: Account) -> None:
-    count = len(account)
-    terms = "one use, one term" if count == 1 else f"{count} uses, {count} terms" if count else "no use, no term"
+    title = f"Why the derivative with respect to {name} is {number(account.gradient)}"
+    if account.value is account.root:
+        say(f"{title}: the expression is {name} itself", style="bold")
+        return
     print_table(
         ("used by", "local derivative", "incoming gradient", "share"),
         [[str(use), use.local, use.incoming, use.share] for use in account],
-        title=f"Why the derivative with respect to {name} is {number(account.gradient)}: {terms}",
-        footer=f"the shares, added from top to bottom: {account.gradient!r}" if count > 1 else None,
+        title=f"{title}: {'one use, one term' if len(account) == 1 else f'{len(account)} uses, {len(account)} terms'}",
+        footer=f"the shares, added from top to bottom: {account.gradient!r}" if len(account) > 1 else None,
     )
 
 

@@ -73,6 +73,8 @@ power: Op = row(
         lambda g, out, a, b: where(eq(a, 0.0) * ge(b, 0.0), 0.0, g * (out * log(a))),
     ),
     domain=("(0, inf)", "(-inf, inf)"),
+    # b - 1 is rounded for b < 1/2, which costs a**(b - 1) |log(a)| ulps: a few in practice, 710 for the extreme a
+    accuracy=Accuracy(derivative=720.0),
     reference=lambda mp, a, b: mp.power(a, b),
     summary="a to the power b; real, nan for a negative base with a fractional exponent",
 )
@@ -92,7 +94,7 @@ cbrt: Op = row(
     "cbrt",
     forward=math.cbrt,
     vjp=(lambda g, out, a: div(g, 3.0 * (out * out)),),
-    accuracy=Accuracy(value=4.0, derivative=9.0),  # glibc's cbrt is off by 3.7 ulps at its worst
+    accuracy=Accuracy(value=4.0, derivative=16.0),  # glibc's cbrt is off by 3.7 ulps at its worst
     reference=lambda mp, a: mp.sign(a) * mp.cbrt(mp.fabs(a)),
     summary="cube root",
 )
@@ -303,6 +305,7 @@ acosh: Op = row(
     forward=total(math.acosh),
     vjp=(lambda g, out, a: div(g, sqrt(a - 1.0) * sqrt(a + 1.0)),),
     domain="[1, inf)",
+    accuracy=Accuracy(value=2.5),
     numpy_name="arccosh",
     reference=lambda mp, a: mp.acosh(a),
     summary="inverse hyperbolic cosine",
@@ -346,7 +349,7 @@ def _fmod(a: float, b: float) -> float:
 
 
 def _to_multiples(a: float, b: float) -> tuple[float, float]:
-    """The distances of ``a`` from the multiples of ``b`` on both sides; the derivative jumps at a multiple."""
+    """Return how far ``a`` is from the multiples of ``b`` on both sides; the derivative jumps at a multiple."""
     remainder = math.fabs(_fmod(a, b))
     return remainder, math.fabs(b) - remainder
 

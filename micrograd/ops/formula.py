@@ -88,7 +88,9 @@ class Formula(Operand):
 
 
 def _constant(x: float) -> Formula:
-    text = repr(float(x)).removesuffix(".0")
+    text = repr(float(x))
+    if text != "-0.0":  # without its point Python would read 0
+        text = text.removesuffix(".0")
     if len(text) > 8:
         text = f"{x:.6g}"
     return Formula(text, _SIGN if text.startswith("-") else _ATOM)
@@ -127,7 +129,7 @@ def operand_names(op: Op) -> tuple[str, ...]:
     if isinstance(op.vjp, tuple):
         for rule in op.vjp:
             parameters = list(inspect.signature(rule).parameters.values())[2:]
-            if all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters):
+            if len(parameters) == op.arity and all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters):
                 return tuple(p.name for p in parameters)
         return tuple(_LETTERS[: len(op.vjp)])
     arguments = [] if op.flatten is None else list(inspect.signature(op.flatten).parameters)

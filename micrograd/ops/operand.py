@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from micrograd.ops.table import Op
 
-__all__ = ["Operand", "attach_method", "attach_operator"]
+__all__ = ["Operand", "attach_method", "attach_operator", "detach_method"]
 
 
 class Operand:
@@ -63,6 +63,12 @@ def attach_method(op: Op, name: str) -> None:
         return op(self, *rest, **options)
 
     _attach(name, unary if op.arity == 1 else method_of_several, op)
+
+
+def detach_method(name: str) -> None:
+    """Take away the method of an operation, where there is one."""
+    if name in vars(Operand):
+        delattr(Operand, name)
 
 
 def _attach(name: str, method: Any, op: Op) -> None:

@@ -59,7 +59,7 @@ sum: Op = row(
     symbol="Σ",
     forward=_sum,
     vjp=lambda g, out, *xs: [g] * len(xs),
-    accuracy=Accuracy(value=1.0, derivative=0.5),
+    accuracy=Accuracy(value=0.5, derivative=0.5),
     reference=lambda mp, *xs: mp.fsum(xs),
     summary="sum of the operands, from left to right",
 )
@@ -69,6 +69,7 @@ prod: Op = row(
     symbol="Π",
     forward=_prod,
     vjp=_products_of_others,
+    accuracy=Accuracy(value=1.0, derivative=1.0),
     reference=lambda mp, *xs: mp.fprod(xs),
     summary="product of the operands",
 )
@@ -86,6 +87,7 @@ mean: Op = row(
     flatten=_operands_of_mean,
     forward=lambda *xs: _sum(*xs) / len(xs),
     vjp=lambda g, out, *xs: [div(g, float(len(xs)))] * len(xs),
+    accuracy=Accuracy(value=1.0, derivative=0.5),
     reference=lambda mp, *xs: mp.fsum(xs) / len(xs),
     summary="arithmetic mean of the operands",
 )
@@ -116,6 +118,7 @@ logsumexp: Op = row(
     "logsumexp",
     forward=_logsumexp,
     vjp=_softmax_shares,
+    accuracy=Accuracy(value=1.0, derivative=2.0),
     reference=lambda mp, *xs: mp.log(mp.fsum([mp.exp(x) for x in xs])),
     summary="log of the sum of exp of the operands, without overflow on the way",
 )
@@ -147,6 +150,7 @@ dot: Op = row(
     flatten=_pairs("dot"),
     forward=_dot,
     vjp=_dot_shares,
+    accuracy=Accuracy(value=1.0, derivative=0.5),
     reference=lambda mp, *xs: mp.fdot(xs[: len(xs) // 2], xs[len(xs) // 2 :]),
     summary="sum of the products of two sequences, as one node",
 )
@@ -169,6 +173,7 @@ dist: Op = row(
     forward=_dist,
     vjp=_dist_shares,
     kinks=lambda *operands: (_dist(*operands),),
+    accuracy=Accuracy(value=1.0, derivative=1.0),
     reference=lambda mp, *xs: mp.sqrt(mp.fsum([(x - y) ** 2 for x, y in zip(xs[: len(xs) // 2], xs[len(xs) // 2 :])])),
     summary="Euclidean distance of two points",
 )

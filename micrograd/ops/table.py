@@ -8,6 +8,7 @@ rule is written once, and serves numbers, nodes (derivatives of derivatives) and
 from __future__ import annotations
 
 import builtins
+import functools
 import keyword
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,22 +18,25 @@ from typing import Any, NoReturn
 from micrograd.errors import describe, not_a_number
 from micrograd.ops.domain import REALS, Domain
 from micrograd.ops.floats import as_float
-from micrograd.ops.operand import Operand, attach_method, attach_operator
+from micrograd.ops.operand import Operand, attach_method, attach_operator, detach_method
 
 __all__ = ["Accuracy", "Op", "handle_arrays", "iterate", "op", "operation_named", "operations", "row"]
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The error that a row promises, in ulps.
+    """The error that a row promises, in ulps, for operands that are 0 or not subnormal.
 
     ``value`` bounds the result. ``derivative`` bounds each partial derivative, in ulps times its own condition number
-    ``max(1, |x f''(x) / f'(x)|)``. With ``absolute`` an ulp is that of 1, not that of the result: the textbook's
-    ``1 - out * out`` for tanh is exact to an ulp of 1 and no better.
+    ``max(1, |x f''(x) / f'(x)|)``, summed over the operands x. With ``absolute`` an ulp is never below that of 1: the
+    textbook's ``1 - out * out`` for tanh is exact to an ulp of 1 and no better.
+
+    An operation over n operands promises n times as much: its value in ulps of ``|x f'(x)|``, summed over the operands,
+    where that is more than the result, because terms may cancel.
     """
 
     value: float = 2.0
-    derivative: float = 6.0
+    derivative: float = 4.0
     absolute: bool = False
 
 
@@ -48,7 +52,7 @@ class Op:
             gradient ``g``; or, for any number of operands, one function that returns all shares.
         domain: where the operation is defined, for each operand; ``None`` where nothing is known.
         kinks: quantities that vanish where the derivative jumps, as a function of the operands.
-        accuracy: the error that the row promises.
+        accuracy: the error that the row promises, on a C library as good as glibc.
         reference: ``(mp, *operands)`` to the exact value, given mpmath's module; or ``None``.
         flatten: turns the arguments of a call into flat operands, for the operations over iterables.
         summary: one line for the documentation.
@@ -211,12 +215,12 @@ def op(
     >>> softsign(x).backward(); x.grad
     0.25
     """
-    if name in _builtin_names:
+    if isinstance(name, str) and name in _builtin_names:
         raise ValueError(f"{name!r} is a built-in operation and cannot be redefined; choose another name")
     return _register(
         name,
         forward=forward,
-        vjp=vjp,
+        vjp=tuple([_answering(name, rule) for rule in vjp]) if isinstance(vjp, tuple) else vjp,
         symbol=symbol,
         domain=domain,
         kinks=kinks,
@@ -264,20 +268,25 @@ def _register(
     method: bool | None = None,
 ) -> Op:
     arity = _arity(vjp)
+    if accuracy is not None and not isinstance(accuracy, Accuracy):
+        raise TypeError(f"accuracy is written Accuracy(value=2.0, derivative=4.0), not {describe(accuracy)}")
+    if flatten is not None:
+        flatten.__qualname__ = name  # who calls the operation with wrong arguments is told its name
     entry = Op(
         name=_checked_name(name),
         symbol=symbol or name,
         forward=_checked_callable("forward", forward),
         vjp=vjp,
         domain=_domains(domain, arity),
-        kinks=_kinks(kinks),
+        kinks=_kinks(kinks, arity),
         accuracy=accuracy or Accuracy(),
-        reference=reference,
+        reference=None if reference is None else _checked_callable("reference", reference),
         flatten=flatten if flatten or arity is not None else one_iterable(name),
         summary=summary,
         arity=arity,
     )
     _table[name] = entry
+    detach_method(name)  # an earlier definition may have had another arity
     if arity == 1 if method is None else method:
         attach_method(entry, name)
     return entry
@@ -288,7 +297,9 @@ def _checked_name(name: str) -> str:
         raise ValueError(f"the name of an operation is an identifier, not {describe(name)}")
     for kind in _kinds_of_operand():
         attribute = getattr(kind, name, None)
-        if attribute is not None and not hasattr(attribute, "operation"):
+        operation = getattr(attribute, "operation", None)
+        # ``arcsin`` and ``__neg__`` are operations too, but not those of this name.
+        if attribute is not None and (operation is None or operation.name != name):
             raise ValueError(f"{name!r} is an attribute of {kind.__name__}; choose another name")
     return name
 
@@ -306,9 +317,32 @@ def _checked_callable(what: str, function: Any) -> Any:
     return function
 
 
+def _answering(name: str, rule: Any) -> Any:
+    """Return a user's rule that answers with a float, or with an operand: backward passes add up without looking.
+
+    A NumPy scalar would turn every gradient that it meets into its own kind, a float32 with seven digits for instance.
+    """
+
+    @functools.wraps(_checked_callable("every element of vjp", rule))
+    def answer(g: Any, out: Any, *operands: Any) -> Any:
+        share = rule(g, out, *operands)
+        if type(share) is float or isinstance(share, Operand):
+            return share
+        number = as_float(share)
+        if number is None:
+            raise TypeError(not_a_number(share, f"a real number from the derivative rule of {name!r}"))
+        return number
+
+    return answer
+
+
 def _arity(vjp: Any) -> int | None:
     if not isinstance(vjp, tuple):
-        _checked_callable("vjp", vjp)
+        if not callable(vjp):
+            raise TypeError(
+                f"vjp is a tuple with one function (g, out, *operands) per operand, or one function that returns all"
+                f" contributions, not {describe(vjp)}"
+            )
         return None
     if not vjp:
         raise ValueError("vjp needs one function per operand, and an operation has at least one operand")
@@ -322,15 +356,22 @@ def _domains(domain: str | Sequence[str] | None, arity: int | None) -> tuple[Dom
         return (REALS,) * (arity or 1)
     if isinstance(domain, str):
         return (Domain.parse(domain),) * (arity or 1)
-    if arity is not None and len(domain) != arity:
-        raise ValueError(f"domain has {len(domain)} entries for {arity} operands")
+    if not isinstance(domain, (tuple, list)) or not all(isinstance(text, str) for text in domain):
+        raise TypeError(f"domain is text such as '(0, inf)', or one such text per operand, not {describe(domain)}")
+    if len(domain) != (arity or 1):
+        raise ValueError(f"domain has {len(domain)} entries for {'all' if arity is None else arity} operands")
     return tuple(Domain.parse(text) for text in domain)
 
 
-def _kinks(kinks: Any) -> Callable[..., Iterable[float]] | None:
+def _kinks(kinks: Any, arity: int | None) -> Callable[..., Iterable[float]] | None:
     if kinks is None or callable(kinks):
         return kinks  # type: ignore[no-any-return]
-    points = tuple(kinks)
+    points = [as_float(point) for point in kinks] if isinstance(kinks, (tuple, list)) else [None]
+    if None in points or arity != 1:
+        raise TypeError(
+            f"kinks are points such as (0.0,), of an operation of one operand, or a function of the operands, not"
+            f" {describe(kinks)}"
+        )
     return lambda a: [a - point for point in points]
 
 

@@ -1,0 +1,282 @@
+"""Protects the mathematics of the table: every operation's value, each first and second partial derivative.
+
+The judge is the row's reference, evaluated by mpmath at 150 digits or more; the measure is the accuracy that the row
+itself promises. Operands cover each domain densely: moderate ones, every magnitude that a float can have, and the
+borders of the domain.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from exact import Exact, exact, is_smooth, ulps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table_rows import PAIRED, ROWS, domains, sizes
+
+from micrograd import Value
+from micrograd.ops import Op
+from micrograd.ops.domain import Domain
+
+WITH_REFERENCE = [row for row in ROWS.values() if row.reference is not None]
+by_name = pytest.mark.parametrize("row", WITH_REFERENCE, ids=lambda row: row.name)
+
+SMALLEST = 2.0**-1022  # below are the subnormal numbers, for which no row promises anything
+LARGEST = math.nextafter(math.inf, 0.0)
+
+
+def limit(row: Op) -> float:
+    """Return how large the operands may be beyond what the domain says."""
+    if row.name in ("erf", "erfc", "gelu"):
+        return 1e100  # mpmath's erfc gives up
+    if row.name == "logsumexp":
+        return 1e18  # mpmath's exp takes its time
+    if row.arity is None:
+        return 1e60  # or products and sums overflow on the way, where the result does not
+    return LARGEST
+
+
+def admitted(row: Op, domain: Domain, x: float) -> bool:
+    return domain.contains(x) and abs(x) <= limit(row) and (x == 0.0 or abs(x) >= SMALLEST)
+
+
+# --- the measure ------------------------------------------------------------------------------------------------
+
+
+def gradient(row: Op, operands: Sequence[float]) -> tuple[float, list[float]]:
+    """Return value and gradient by the backward pass; each partial derivative alone must be the same, bit for bit."""
+    leaves = [Value(x) for x in operands]
+    out = row.apply(tuple(leaves))
+    out.backward()
+    for i, leaf in enumerate(leaves):
+        alone = Value(operands[i])
+        row.apply((*operands[:i], alone, *operands[i + 1 :])).backward()
+        assert alone.grad == leaf.grad or math.isnan(leaf.grad)
+    return out.data, [leaf.grad for leaf in leaves]
+
+
+def condition(operands: Sequence[float], truth: Exact, i: int) -> Any:
+    """Return how much the i-th partial derivative changes with relative changes of the operands."""
+    return sum(abs(x * second) for x, second in zip(operands, truth.hessian[i]))
+
+
+def check(row: Op, operands: Sequence[float]) -> bool:
+    """Hold ``row`` to its promise at one point; tell whether there was something to hold it to."""
+    if not is_smooth(row, operands):
+        return False
+    truth = exact(row, operands)
+    if truth is None or abs(truth.value) > LARGEST:
+        return False
+    promise = row.accuracy
+    count = 1 if row.arity is not None else len(operands)
+    terms = [] if row.arity is not None else [sum(abs(x * d) for x, d in zip(operands, truth.gradient))]
+    value, partials = gradient(row, operands)
+    error = ulps(value, truth.value, *terms, absolute=promise.absolute)
+    assert error <= count * promise.value, f"{row.name}{operands} = {value!r} is off by {error:.3g} ulps"
+    for i, partial in enumerate(partials):
+        if abs(truth.gradient[i]) > 1e300:  # rules are allowed to overflow a little before the result does
+            continue
+        error = ulps(partial, truth.gradient[i], condition(operands, truth, i), absolute=promise.absolute)
+        assert error <= count * promise.derivative, (
+            f"derivative {i} of {row.name} at {operands} is {partial!r}, off by {error:.3g} ulps"
+        )
+    return True
+
+
+# --- first order ------------------------------------------------------------------------------------------------
+
+
+def drawn(rng: random.Random, row: Op, domain: Domain) -> float:
+    """Draw from a domain: half moderate numbers, the rest of any magnitude, counted from 0 or from a border."""
+    while True:
+        width = rng.choice((2, 2, 18, 307))
+        x = rng.choice((-1.0, 1.0)) * 10.0 ** rng.uniform(-width, width)
+        interval = rng.choice(domain.intervals)
+        origin = rng.choice((0.0, interval.low, interval.high))
+        if math.isfinite(origin):
+            x += origin
+        elif rng.random() < 0.02:
+            x = 0.0
+        if admitted(row, domain, x):
+            return x
+
+
+@by_name
+def test_every_row_keeps_its_promise_at_every_magnitude(row: Op) -> None:
+    rng = random.Random(row.name)
+    points = []
+    for _ in range(36):
+        size = rng.choice(tuple(sizes(row)))
+        points.append(tuple(drawn(rng, row, domain) for domain in domains(row, size)))
+    judged = sum(check(row, point) for point in points)
+    assert judged >= len(points) // 2, "too few points could be judged; the test protects nothing"
+
+
+def floats_in(row: Op, domain: Domain) -> st.SearchStrategy[float]:
+    parts = []
+    for interval in domain.intervals:
+        low, high = max(interval.low, -limit(row)), min(interval.high, limit(row))
+        parts.append(st.floats(low, high, allow_subnormal=False))
+        if low < 3.0 and high > -3.0:
+            parts.append(st.floats(max(low, -3.0), min(high, 3.0), allow_subnormal=False))
+    return st.one_of(parts).filter(lambda x: admitted(row, domain, x))
+
+
+@by_name
+def test_every_row_keeps_its_promise_wherever_hypothesis_looks(row: Op) -> None:
+    points = st.sampled_from(tuple(sizes(row))).flatmap(
+        lambda size: st.tuples(*[floats_in(row, domain) for domain in domains(row, size)])
+    )
+
+    @settings(max_examples=15)
+    @given(points)
+    def holds(point: tuple[float, ...]) -> None:
+        check(row, point)
+
+    holds()
+
+
+# ``absolute`` and the large bound of power cover what only part of the row needs; the rest is held to more.
+
+
+@pytest.mark.parametrize(("name", "bound"), [("tanh", 2.5), ("sigmoid", 2.0)])
+def test_values_whose_derivative_alone_is_absolute_are_exact_relative_to_themselves(name: str, bound: float) -> None:
+    rng = random.Random(name)
+    for _ in range(100):
+        x = rng.choice((-1.0, 1.0)) * 10.0 ** rng.uniform(-20, 2.8)
+        truth = exact(ROWS[name], (x,))
+        assert truth is not None
+        assert ulps(ROWS[name](x), truth.value) <= bound
+
+
+def test_the_derivative_of_gelu_is_exact_relative_to_itself() -> None:
+    rng = random.Random("gelu")
+    for _ in range(100):
+        x = rng.choice((-1.0, 1.0)) * 10.0 ** rng.uniform(-20, 2)
+        truth = exact(ROWS["gelu"], (x,))
+        assert truth is not None
+        _, (partial,) = gradient(ROWS["gelu"], (x,))
+        assert ulps(partial, truth.gradient[0], condition((x,), truth, 0)) <= 4.0
+
+
+def test_the_derivative_of_power_is_off_by_a_few_ulps_at_ordinary_bases() -> None:
+    rng = random.Random("power")
+    for _ in range(150):
+        point = (10.0 ** rng.uniform(-3, 3), rng.uniform(-4.0, 4.0))
+        truth = exact(ROWS["power"], point)
+        assert truth is not None
+        _, partials = gradient(ROWS["power"], point)
+        for i, partial in enumerate(partials):
+            assert ulps(partial, truth.gradient[i], condition(point, truth, i)) <= 12.0
+
+
+# --- second order -----------------------------------------------------------------------------------------------
+
+
+def hessian(row: Op, operands: Sequence[float]) -> list[list[float]]:
+    leaves = [Value(x) for x in operands]
+    row.apply(tuple(leaves)).backward(create_graph=True)
+    gradients = [leaf.grad for leaf in leaves]
+    rows = []
+    for g in gradients:
+        for leaf in leaves:
+            leaf.grad = 0.0
+        g.backward()
+        rows.append([leaf.grad for leaf in leaves])
+    return rows
+
+
+@by_name
+def test_the_derivative_of_the_derivative(row: Op) -> None:
+    rng = random.Random(row.name)
+
+    def moderate(domain: Domain) -> float:
+        while True:
+            x = rng.uniform(-3.0, 3.0)
+            if abs(x) > 0.1 and domain.contains(x - 0.1) and domain.contains(x + 0.1):
+                return x
+
+    judged = 0
+    for _ in range(12):
+        size = rng.choice(tuple(sizes(row)))
+        if row.name == "acosh":
+            point: tuple[float, ...] = (rng.uniform(1.1, 4.0),)
+        else:
+            point = tuple(moderate(domain) for domain in domains(row, size))
+        if row.kinks is not None and any(abs(quantity) < 1e-2 for quantity in row.kinks(*point)):
+            continue
+        truth = exact(row, point)
+        assert truth is not None
+        judged += 1
+        for got_row, true_row in zip(hessian(row, point), truth.hessian):
+            for got, true in zip(got_row, true_row):
+                assert abs(got - true) <= 1e-12 * (1 + abs(true)), f"second derivative of {row.name} at {point}"
+    assert judged >= 4
+
+
+# --- rows without a reference -----------------------------------------------------------------------------------
+
+PREDICATES: dict[str, Callable[[float, float], bool]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+}
+any_float = st.floats() | st.sampled_from((0.0, -0.0, 1.0, math.inf, -math.inf, math.nan))
+
+
+def test_rows_without_a_reference_are_those_that_only_choose() -> None:
+    without = {row.name for row in ROWS.values() if row.reference is None}
+    assert without == {*PREDICATES, "isnan", "where", "take"}  # each of them has a test of its own below
+
+
+@pytest.mark.parametrize("name", PREDICATES)
+@given(any_float, any_float)
+def test_a_predicate_is_python_s_comparison_and_has_no_derivative(name: str, a: float, b: float) -> None:
+    x, y = Value(a), Value(b)
+    out = ROWS[name](x, y)
+    assert out.data == float(PREDICATES[name](a, b))
+    out.backward()
+    assert (x.grad, y.grad) == (0.0, 0.0)
+
+
+@given(any_float)
+def test_isnan_has_no_derivative(a: float) -> None:
+    x = Value(a)
+    out = ROWS["isnan"](x)
+    assert out.data == float(math.isnan(a))
+    out.backward()
+    assert x.grad == 0.0
+
+
+@given(any_float, any_float, any_float, st.floats(allow_nan=False))
+def test_where_sends_everything_to_the_operand_that_it_chose(c: float, a: float, b: float, g: float) -> None:
+    condition, x, y = Value(c), Value(a), Value(b)
+    out = ROWS["where"](condition, x, y)
+    chosen, other = (y, x) if c == 0.0 else (x, y)  # nan is not 0
+    assert out.data == chosen.data or math.isnan(chosen.data)
+    out.backward(g)
+    assert (condition.grad, chosen.grad, other.grad) == (0.0, g, 0.0)
+
+
+@given(st.lists(any_float, min_size=1, max_size=5), st.data())
+def test_take_sends_everything_to_the_operand_that_it_took(numbers: list[float], data: st.DataObject) -> None:
+    index = data.draw(st.integers(-len(numbers), len(numbers) - 1))
+    leaves = [Value(x) for x in numbers]
+    out = ROWS["take"](leaves, index)
+    assert out.data == numbers[index] or math.isnan(numbers[index])
+    out.backward(3.0)
+    assert [leaf.grad for leaf in leaves] == [3.0 if leaf is leaves[index] else 0.0 for leaf in leaves]
+
+
+def test_the_paired_rows_are_those_that_are_called_with_two_sequences() -> None:
+    for name, row in ROWS.items():
+        if row.arity is None and name != "take":
+            numbers = [1.0, 2.0, 4.0]
+            assert isinstance(row(numbers, numbers) if name in PAIRED else row(numbers), float)
