@@ -28,21 +28,17 @@ def operands_first(roots: Iterable[Value]) -> list[Value]:
 
 def _visited(roots: Iterable[Value]) -> Iterator[Value]:
     seen: set[Value] = set()
+    stack: list[Value | None] = []
     for root in roots:
-        if root in seen:
-            continue
-        seen.add(root)
-        stack = [(root, iter(root.parents))]
+        stack.append(root)
         while stack:
-            node, rest = stack[-1]
-            for x in rest:
-                if x not in seen:
-                    seen.add(x)
-                    stack.append((x, iter(x.parents)))
-                    break
-            else:
-                yield node
-                stack.pop()
+            node = stack.pop()
+            if node is None:  # everything below the node under it has been visited
+                yield stack.pop()  # type: ignore[misc]
+            elif node not in seen:
+                seen.add(node)
+                stack += (node, None)
+                stack += [x for x in reversed(node.parents) if x not in seen]
 
 
 def _with_gradients(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:

@@ -10,6 +10,7 @@ import html
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from micrograd import _console
 from micrograd._copying import operands_first
@@ -126,11 +127,13 @@ class Account:
         value: the explained node.
         root: the node whose derivative this is.
         uses: the terms.
+        columns: the headings of the account as a table.
     """
 
     value: Value
     root: Value
     uses: tuple[Use, ...]
+    columns: ClassVar[tuple[str, ...]] = ("used by", "local derivative", "incoming gradient", "share")
 
     @property
     def gradient(self) -> float:
@@ -150,7 +153,8 @@ class Account:
         name = self.value.label or self.value.op or "v"
         return _console.clean(f"d {self.root.label or self.root.op or 'root'} / d {name}")
 
-    def _rows(self) -> list[list[str | float]]:
+    def rows(self) -> list[list[str | float]]:
+        """Return the account as a table's rows, under ``columns``."""
         return [[str(use), use.local, use.incoming, use.share] for use in self.uses]
 
     def _remark(self) -> str:
@@ -163,10 +167,10 @@ class Account:
     def __str__(self) -> str:
         if not self.uses:
             return f"{self._title()}: {self._remark()}"
-        return _console.table_text(_COLUMNS, self._rows(), title=self._title(), footer=self._remark())
+        return _console.table_text(self.columns, self.rows(), title=self._title(), footer=self._remark())
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(column)}</th>" for column in _COLUMNS)
+        head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
         body = "".join(
             f"<tr><td>{html.escape(str(use))}</td>"
             + "".join(f"<td>{_console.number(x)}</td>" for x in (use.local, use.incoming, use.share))
@@ -176,8 +180,6 @@ class Account:
         caption = f"<caption>{html.escape(f'{self._title()}: {self._remark()}')}</caption>"
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
-
-_COLUMNS = ("use", "local derivative", "incoming gradient", "share")
 
 
 def explain(v: Value, root: Value) -> Account:

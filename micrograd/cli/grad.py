@@ -107,8 +107,8 @@ def _print_account(name: str, account: Account) -> None:
         say(f"{title}: the expression is {name} itself", style="bold")
         return
     print_table(
-        ("used by", "local derivative", "incoming gradient", "share"),
-        [[str(use), use.local, use.incoming, use.share] for use in account],
+        account.columns,
+        account.rows(),
         title=f"{title}: {'one use, one term' if len(account) == 1 else f'{len(account)} uses, {len(account)} terms'}",
         footer=f"the shares, added from top to bottom: {account.gradient!r}" if len(account) > 1 else None,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from table_rows import ROWS, sizes
 
@@ -42,6 +42,7 @@ def operands_of(row: Op) -> st.SearchStrategy[list[float]]:
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_operation_and_no_rule_raises_for_any_float(row: Op, data: st.DataObject) -> None:
     operands = data.draw(operands_of(row))
@@ -185,6 +186,7 @@ NUMPY: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("name", NUMPY)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_where_python_raises_the_table_gives_what_the_c_library_gives(name: str, data: st.DataObject) -> None:
     row = ROWS[name]
