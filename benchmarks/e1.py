@@ -194,12 +194,14 @@ def _report(session: Session, trainers: Sequence[_Trainer], rounds: Rounds, miss
         who = {"engine": trainer.peer.key, "version": trainer.worker.version, "collector": trainer.collector}
         results.append({**who, **vars(timing), "seconds": steps})
     steady, noisy = control.judge(rounds.control)
-    agree = f"loss and all {len(_initial_parameters())} gradients of every timed step agree to a relative {_TOLERANCE:g}"
+    agree = (
+        f"loss and all {len(_initial_parameters())} gradients of every timed step agree to a relative {_TOLERANCE:g}"
+    )
     failed = [f"{t.peer.title}, collector {t.collector}: {t.outcome}" for t in trainers if t.outcome]
     return Report(
         name="e1",
         title=f"E1: {SUMMARY.replace('SIZE', str(session.size))}",
-        columns=("engine", "collector", "steps", "min, ms", "median, ms", "x ours, minima", "x ours, paired"),
+        columns=("engine", "collector", "steps", "min ms", "median ms", "x ours, min", "x ours, paired"),
         rows=rows,
         notes=[agree, *steady, *missing],
         problems=[*failed, *noisy],

@@ -76,7 +76,7 @@ def _chain(x: Any, size: int) -> Any:
 
 
 def _timed(engine: Engine, size: int) -> dict[str, Any]:
-    before = _resident()
+    before = _memory()
     x = _leaf(engine)
     start = clock()
     y = _chain(x, size)
@@ -92,8 +92,9 @@ def _timed(engine: Engine, size: int) -> dict[str, Any]:
         del x
         engine.renew()
     freed = clock()
+    after = _memory()
     times = {"build": built - start, "backward": differentiated - built, "free": freed - done_with}
-    per_node = (_peak() - before) / size if resource else _NOT_MEASURED
+    per_node = (after[1] - before[0]) / size if before and after else _NOT_MEASURED
     return {"seconds": sum(times.values()), "bytes": per_node, **times}
 
 
@@ -133,20 +134,20 @@ def _longest(engine: Engine, limit: int) -> int:
     return low
 
 
-def _resident() -> int:
-    """Return the bytes of memory that the process has now, or its peak so far where the system does not tell."""
-    statm = Path("/proc/self/statm")
-    if not statm.is_file():
-        return _peak()
-    return int(statm.read_text().split()[1]) * resource.getpagesize()
+def _memory() -> tuple[int, int] | None:
+    """Return the bytes that the process has now and had at its peak, ``None`` where the system does not tell.
 
-
-def _peak() -> int:
-    """Return the peak of the process's memory in bytes."""
+    Linux tells both. Elsewhere the peak so far stands for what a young process has now.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():  # not getrusage: its peak is never below that of the process that started this one
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        now, peak = (int(fields[name].removesuffix("kB")) * 1024 for name in ("VmRSS", "VmHWM"))
+        return now, peak
     if not resource:
-        return _NOT_MEASURED
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak, peak
 
 
 # --- the comparison, in the parent ---------------------------------------------------------------------------

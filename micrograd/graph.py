@@ -181,7 +181,6 @@ class Account:
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-
 def explain(v: Value, root: Value) -> Account:
     """Return the account of ``d root / d v``: for each use of ``v`` the consumer, the local derivative, the incoming
     gradient and their product.

@@ -29,6 +29,18 @@ def same(a: Any, b: Any) -> bool:
     return repr(a) == repr(b)
 
 
+def snapshot(nodes: Sequence[Value]) -> list[Any]:
+    """Return everything that ``nodes`` record, operands as places in ``nodes``, to be compared by ``same``."""
+    place = {node: i for i, node in enumerate(nodes)}
+    return [
+        (
+            *(node.data, node.grad, node.label, node.scope, node.op, node._out, node._a, node._b),
+            [place[x] if isinstance(x, Value) else x for x in node.operands],
+        )
+        for node in nodes
+    ]
+
+
 def run_python(program: str, *arguments: str, **environment: str) -> str:
     """Run ``program`` in a process of its own, warnings being errors, and return what it printed."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))

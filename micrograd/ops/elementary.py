@@ -67,8 +67,9 @@ power: Op = row(
     operator="pow",
     forward=_power,
     vjp=(
-        # b == 0 apart: 0 * 0**-1 would be nan where the derivative of the constant 1 is 0.
-        lambda g, out, a, b: where(eq(b, 0.0), 0.0, g * (b * power(a, b - 1.0))),
+        # 0**0 apart: 0 * 0**-1 would be nan where the derivative of the constant 1 is 0. Not b == 0 for every a: this
+        # share has a derivative of its own with respect to b, and that is not 0 there.
+        lambda g, out, a, b: where(eq(a, 0.0) * eq(b, 0.0), 0.0, g * (b * power(a, b - 1.0))),
         # 0**b is the constant 0 for b > 0, and 1 at b == 0; log(0) would make it nan.
         lambda g, out, a, b: where(eq(a, 0.0) * ge(b, 0.0), 0.0, g * (out * log(a))),
     ),
@@ -94,6 +95,7 @@ cbrt: Op = row(
     "cbrt",
     forward=math.cbrt,
     vjp=(lambda g, out, a: div(g, 3.0 * (out * out)),),
+    kinks=(0.0,),  # a vertical tangent
     accuracy=Accuracy(value=4.0, derivative=16.0),  # glibc's cbrt is off by 3.7 ulps at its worst
     reference=lambda mp, a: mp.sign(a) * mp.cbrt(mp.fabs(a)),
     summary="cube root",

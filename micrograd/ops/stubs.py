@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from micrograd.ops import Op, Operand, operations
+from micrograd.ops import Op, Operand
+from micrograd.ops.table import is_builtin
 
 __all__ = ["stub_text"]
 
@@ -40,14 +41,13 @@ _DEFAULTS = {
 
 def stub_text() -> str:
     """Return the text of ``operand.pyi``: operators first, then methods by name."""
-    table = operations().values()
     methods = [
         (name, method.operation) for name, method in sorted(vars(Operand).items()) if hasattr(method, "operation")
     ]
     lines = [
         f"    def {name}({_parameters(operation, name)}) -> Self: ...\n"
         for name, operation in methods
-        if operation in table
+        if is_builtin(operation)
     ]
     return "".join([_HEAD, *lines, _TAIL])
 

@@ -20,7 +20,7 @@ from micrograd.ops.domain import REALS, Domain
 from micrograd.ops.floats import as_float
 from micrograd.ops.operand import Operand, attach_method, attach_operator, detach_method
 
-__all__ = ["Accuracy", "Op", "handle_arrays", "iterate", "op", "operation_named", "operations", "row"]
+__all__ = ["Accuracy", "Op", "handle_arrays", "is_builtin", "iterate", "op", "operation_named", "operations", "row"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,11 @@ def operations() -> Mapping[str, Op]:
     '*'
     """
     return MappingProxyType(_table)
+
+
+def is_builtin(operation: Op) -> bool:
+    """Tell whether a row is the library's own, not a user's."""
+    return operation.name in _builtin_names
 
 
 def operation_named(name: str) -> Op:

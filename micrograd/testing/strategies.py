@@ -162,70 +162,107 @@ def programs(
 
 # Moderate and never tiny, so a product of a dozen of them does not underflow. 0.0 is the simplest.
 _inputs = st.just(0.0) | st.floats(0.01, 4.0) | st.floats(-4.0, -0.01)
-
-
 _going_on = st.sampled_from((False, *[True] * 15))
+
+
+class _Draft:
+    """A program that is being drawn.
+
+    Inputs are made when an operand asks for one, so an instruction that is dropped takes its inputs along. Until the
+    last one is made, input k is called ``~k`` and result k is called ``k``.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: list[float] = []
+        self.results: list[float] = []
+        self.instructions: list[tuple[Any, ...]] = []
+        self.switches: set[int] = set()  # results that are 0 or 1 and stay so
+
+    def places(self) -> list[int]:
+        return [*(~k for k in range(len(self.inputs))), *range(len(self.results))]
+
+    def number(self, x: int | float) -> float:
+        if type(x) is float:
+            return x
+        return self.inputs[~int(x)] if x < 0 else self.results[int(x)]
+
+    def append(self, op: Op, operands: Sequence[Any]) -> None:
+        if op.name in _PREDICATES:
+            self.switches.add(len(self.results))
+        self.results.append(op.forward(*map(self.number, operands)))
+        self.instructions.append((op.name, *operands))
+
+    def finished(self) -> Program:
+        count = len(self.inputs)
+        return Program(
+            tuple(self.inputs),
+            tuple(
+                (name, *[x if type(x) is float else ~x if x < 0 else count + x for x in operands])
+                for name, *operands in self.instructions
+            ),
+        )
 
 
 @st.composite
 def _programs(draw: st.DrawFn, max_inputs: int, max_instructions: int, table: list[Op]) -> Program:
-    inputs = tuple(draw(st.lists(_inputs, min_size=1, max_size=max_inputs)))
-    pool, switches = list(inputs), set[int]()
-    instructions: list[tuple[Any, ...]] = []
+    draft = _Draft()
     for _ in range(max_instructions):
-        if instructions and not draw(_going_on):
+        if draft.instructions and not draw(_going_on):
             break
-        instruction = draw(_instructions(table, tuple(pool), frozenset(switches)))
-        if instruction is not None:
-            name, *operands = instruction
-            if name in _PREDICATES:
-                switches.add(len(pool))
-            pool.append(operation_named(name).forward(*[pool[x] if type(x) is int else x for x in operands]))
-            instructions.append(instruction)
-    return Program(inputs, tuple(instructions))
+        inputs = len(draft.inputs)
+        if not draw(_instructions(table, draft, max_inputs)):
+            del draft.inputs[inputs:]
+    if not draft.inputs:
+        draft.inputs.append(draw(_inputs))
+    return draft.finished()
 
 
 @st.composite
-def _instructions(
-    draw: st.DrawFn, table: list[Op], pool: tuple[float, ...], switches: frozenset[int]
-) -> tuple[Any, ...] | None:
-    """Draw one instruction; ``None`` where its operands do not suit it."""
+def _instructions(draw: st.DrawFn, table: list[Op], draft: _Draft, max_inputs: int) -> bool:
+    """Draw an instruction and append it, if its operands suit it."""
     op = draw(st.sampled_from(table))
     if op.arity is None:
         size = draw(st.integers(1, 3))
         domains = (op.domain[0],) * (2 * size if op.name in _PAIRED else size)
     else:
         domains = op.domain
-    operands = [draw(_operands(domain, pool)) for domain in domains]
+    operands = [draw(_operands(domain, draft, max_inputs)) for domain in domains]
     if None in operands or not any(type(x) is int for x in operands):
-        return None
+        return False
     if op.name == "take":
         operands.append(float(draw(st.integers(0, len(operands) - 1))))
-    if op.name == "where" and operands[0] not in switches and abs(_number(operands[0], pool)) < _MARGIN:
-        return None  # the condition jumps at 0, but for a predicate, which is flat there
-    return (op.name, *operands) if _suits(op, [_number(x, pool) for x in operands]) else None
+    numbers = [draft.number(x) for x in operands if x is not None]
+    if op.name == "where" and operands[0] not in draft.switches and abs(numbers[0]) < _MARGIN:
+        return False  # the condition jumps at 0, but for a predicate, which is flat there
+    if not _suits(op, numbers):
+        return False
+    draft.append(op, operands)
+    return True
 
 
 @st.composite
-def _operands(draw: st.DrawFn, domain: Domain, pool: tuple[float, ...]) -> int | float | None:
-    """Draw a place in the pool, or now and then a number; ``None`` where the domain admits neither."""
-    places = [i for i, x in enumerate(pool) if _well_inside(domain, x)]
+def _operands(draw: st.DrawFn, domain: Domain, draft: _Draft, max_inputs: int) -> int | float | None:
+    """Draw a place in the pool, a new input, or now and then a number; ``None`` where the domain does not admit it."""
+    places = [x for x in draft.places() if _well_inside(domain, draft.number(x))]
+    choices: list[int | str] = list(places)
+    if len(draft.inputs) < max_inputs:
+        choices.append("input")
+    choices.append("number")
     # Recent results come again and again: more of the program is alive, and more of it shared. They come last here,
     # so shrinking moves an operand towards the inputs.
-    choices = [*places, None, *places[-3:] * (len(places) // 2)]
-    place = draw(st.sampled_from(choices))
-    if place is not None:
-        return place
+    choices += places[-3:] * (len(places) // 2)
+    choice = draw(st.sampled_from(choices))
+    if isinstance(choice, int):
+        return choice
+    if choice == "input":
+        draft.inputs.append(draw(_inputs))
+        return ~(len(draft.inputs) - 1) if _well_inside(domain, draft.inputs[-1]) else None
     numbers = [x for x in _NUMBERS if _well_inside(domain, x)]
     return draw(st.sampled_from(numbers)) if numbers else None
 
 
 def _well_inside(domain: Domain, x: float) -> bool:
     return domain.contains(x - _MARGIN) and domain.contains(x + _MARGIN)
-
-
-def _number(operand: Any, pool: Sequence[float]) -> float:
-    return pool[operand] if type(operand) is int else float(operand)
 
 
 def _suits(op: Op, numbers: Sequence[float]) -> bool:

@@ -83,7 +83,7 @@ POINTS: list[tuple[str, Sequence[float], float, Sequence[float]]] = [
     ("power", (-2.0, -2.0), 0.25, (0.25, nan)),
     ("power", (1e300, 2.0), inf, (2e300, inf)),
     ("power", (1.0, nan), 1.0, (nan, 0.0)),
-    ("power", (nan, 0.0), 1.0, (0.0, nan)),
+    ("power", (nan, 0.0), 1.0, (nan, nan)),
     # roots and logarithms
     ("sqrt", (0.0,), 0.0, (inf,)),
     ("sqrt", (-1.0,), nan, (nan,)),

@@ -54,7 +54,20 @@ def test_reading(text: str, written: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "(0, 1", "0, 1)", "(1, 0)", "(0, 0)", "[0, 0]", "(nan, 1)", "(0, nan)", "(a, b)", "(0, 1) |", "(0, 1, 2)"],
+    [
+        "",
+        "0",
+        "(0, 1",
+        "0, 1)",
+        "(1, 0)",
+        "(0, 0)",
+        "[0, 0]",
+        "(nan, 1)",
+        "(0, nan)",
+        "(a, b)",
+        "(0, 1) |",
+        "(0, 1, 2)",
+    ],
 )
 def test_what_is_no_union_of_intervals_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a union of intervals such as '\(0, inf\)' or '\[-1, 1\]'") as caught:
@@ -91,7 +104,9 @@ def test_the_rows_with_a_limited_domain() -> None:
 
 
 @pytest.mark.parametrize("name", [row.name for row in LIMITED if row.arity == 1])
-@given(st.floats(allow_nan=False, allow_infinity=False) | st.floats(-2.0, 2.0) | st.sampled_from((-1.0, -0.0, 0.0, 1.0)))
+@given(
+    st.floats(allow_nan=False, allow_infinity=False) | st.floats(-2.0, 2.0) | st.sampled_from((-1.0, -0.0, 0.0, 1.0))
+)
 def test_a_limited_domain_is_where_the_value_is_finite(name: str, x: float) -> None:
     (domain,) = ROWS[name].domain
     assert domain.contains(x) == math.isfinite(ROWS[name].forward(x))

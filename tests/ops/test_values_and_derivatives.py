@@ -7,6 +7,7 @@ borders of the domain.
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import random
@@ -179,7 +180,7 @@ def test_the_derivative_of_power_is_off_by_a_few_ulps_at_ordinary_bases() -> Non
 
 
 def hessian(row: Op, operands: Sequence[float]) -> list[list[float]]:
-    leaves = [Value(x) for x in operands]
+    leaves: list[Any] = [Value(x) for x in operands]
     row.apply(tuple(leaves)).backward(create_graph=True)
     gradients = [leaf.grad for leaf in leaves]
     rows = []
@@ -191,32 +192,47 @@ def hessian(row: Op, operands: Sequence[float]) -> list[list[float]]:
     return rows
 
 
+def check_second(row: Op, operands: Sequence[float]) -> bool:
+    """Hold the second derivatives to mpmath's at one point; tell whether there are any."""
+    if row.kinks is not None and any(abs(quantity) < 1e-2 for quantity in row.kinks(*operands)):
+        return False
+    truth = exact(row, operands)
+    if truth is None:
+        return False
+    for got_row, true_row in zip(hessian(row, operands), truth.hessian):
+        for got, true in zip(got_row, true_row):
+            assert abs(got - true) <= 1e-12 * (1 + abs(true)), (
+                f"a second derivative of {row.name} at {operands} is {got!r} and should be {float(true)!r}"
+            )
+    return True
+
+
 @by_name
 def test_the_derivative_of_the_derivative(row: Op) -> None:
     rng = random.Random(row.name)
 
     def moderate(domain: Domain) -> float:
+        low, high = (1.1, 4.0) if row.name == "acosh" else (-3.0, 3.0)
         while True:
-            x = rng.uniform(-3.0, 3.0)
+            x = rng.uniform(low, high)
             if abs(x) > 0.1 and domain.contains(x - 0.1) and domain.contains(x + 0.1):
                 return x
 
-    judged = 0
+    points = []
     for _ in range(12):
         size = rng.choice(tuple(sizes(row)))
-        if row.name == "acosh":
-            point: tuple[float, ...] = (rng.uniform(1.1, 4.0),)
-        else:
-            point = tuple(moderate(domain) for domain in domains(row, size))
-        if row.kinks is not None and any(abs(quantity) < 1e-2 for quantity in row.kinks(*point)):
-            continue
-        truth = exact(row, point)
-        assert truth is not None
-        judged += 1
-        for got_row, true_row in zip(hessian(row, point), truth.hessian):
-            for got, true in zip(got_row, true_row):
-                assert abs(got - true) <= 1e-12 * (1 + abs(true)), f"second derivative of {row.name} at {point}"
-    assert judged >= 4
+        points.append(tuple(moderate(domain) for domain in domains(row, size)))
+    assert sum(check_second(row, point) for point in points) >= 4
+
+
+@by_name
+def test_the_derivative_of_the_derivative_where_a_rule_may_take_a_special_case(row: Op) -> None:
+    """``where(eq(b, 0), 0, ...)`` has the right value at ``b == 0`` and the wrong derivative."""
+    size = row.arity or (4 if row.name in PAIRED else 3)
+    points = list(itertools.product((0.0, 1.0, -1.0, 2.0, 0.5), repeat=size))
+    inside = [p for p in points if all(domain.contains(x) for domain, x in zip(domains(row, size), p))]
+    judged = [check_second(row, p) for p in random.Random(row.name).sample(inside, min(len(inside), 25))]
+    assert sum(judged) >= 2
 
 
 # --- rows without a reference -----------------------------------------------------------------------------------

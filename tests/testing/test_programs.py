@@ -1,0 +1,198 @@
+"""Protects the backward pass on random programs: shared results, repeated operands, dead code, every operation.
+
+The judge is forward mode, written for the tests from a textbook; and the laws that every gradient obeys. Programs of up
+to a dozen instructions are where a missing ``+=``, a wrong order of visits or a stale number shows.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from forward_mode import Dual, directional
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table_rows import ROWS
+
+import micrograd as mg
+from micrograd import Value
+from micrograd.testing import Program, programs
+
+EPSILON = sys.float_info.epsilon
+TINY = 1e-290  # an ulp of nothing: products of a dozen small derivatives may come near underflow
+
+any_program = programs(operations=ROWS.values())
+smooth = [name for name in ROWS if name not in ("gt", "ge", "lt", "le", "eq", "isnan")]
+small_program = programs(max_inputs=3, max_instructions=6, operations=smooth)
+factors = st.floats(0.01, 100.0) | st.floats(-100.0, -0.01)
+
+
+def run(program: Program) -> tuple[list[Value], Value]:
+    inputs = [Value(x) for x in program.inputs]
+    return inputs, program(*inputs)
+
+
+def gradient(program: Program, upstream: float = 1.0) -> list[float]:
+    inputs, out = run(program)
+    out.backward(upstream)
+    return [x.grad for x in inputs]
+
+
+def tangents(program: Program) -> list[Dual]:
+    """Return forward mode's derivative with respect to each input, with the size of what was added up."""
+    count = len(program.inputs)
+    units = [[1.0 if i == j else 0.0 for j in range(count)] for i in range(count)]
+    return [directional(program, program.inputs, unit) for unit in units]
+
+
+def bound(program: Program, size: float) -> float:
+    """Return what the rounding of a gradient may amount to: 4 ulps for each instruction, of all that is added up."""
+    return 4.0 * (len(program.instructions) + 1) * EPSILON * size + TINY
+
+
+# --- against forward mode ---------------------------------------------------------------------------------------
+
+
+@settings(max_examples=400)
+@given(any_program)
+def test_the_gradient_is_that_of_forward_mode(program: Program) -> None:
+    for got, dual in zip(gradient(program), tangents(program)):
+        assert abs(got - dual.tangent) <= bound(program, dual.size)
+
+
+@settings(max_examples=150)
+@given(small_program)
+def test_the_hessian_is_that_of_forward_mode_twice(program: Program) -> None:
+    inputs, out = run(program)
+    out.backward(create_graph=True)
+    gradients = [x.grad if type(x.grad) is Value else Value(x.grad) for x in inputs]
+    count = len(inputs)
+    for i in range(count):
+        for x in inputs:
+            x.grad = 0.0
+        gradients[i].backward()
+        for j in range(count):
+            # The direction of the inner dual numbers is input i, that of the outer ones input j.
+            at = [Dual(x, 1.0 if k == i else 0.0) for k, x in enumerate(program.inputs)]
+            along = [Dual(1.0 if k == j else 0.0, 0.0) for k in range(count)]
+            tangent = directional(program, at, along).tangent
+            expected = tangent.tangent if isinstance(tangent, Dual) else 0.0
+            size = _size_of_paths(gradients[i], inputs[j]) + abs(expected)
+            assert abs(inputs[j].grad - expected) <= 1e-9 * size + 1e-12
+
+
+def _size_of_paths(root: Value, leaf: Value) -> float:
+    """Return the sum over all paths from ``leaf`` to ``root`` of the products of the sizes of local derivatives."""
+    sizes = {root: 1.0}
+    for node in reversed(mg.topological_order(root)):
+        if node.op and (size := sizes.get(node, 0.0)):
+            numbers = [x.data if type(x) is Value else x for x in node.operands]
+            for x, share in zip(node.operands, mg.operations()[node.op].contributions(1.0, node.data, numbers)):
+                if type(x) is Value:
+                    sizes[x] = sizes.get(x, 0.0) + size * abs(share)
+    return sizes.get(leaf, 0.0)
+
+
+# --- laws -------------------------------------------------------------------------------------------------------
+
+
+@given(any_program)
+def test_a_power_of_two_upstream_scales_the_gradient_exactly(program: Program) -> None:
+    assert gradient(program, -4.0) == [-4.0 * g for g in gradient(program)]
+
+
+@given(any_program, factors, factors)
+def test_the_gradient_is_linear_in_the_upstream_gradient(program: Program, a: float, b: float) -> None:
+    sizes = [dual.size for dual in tangents(program)]
+    for one, other, both, size in zip(
+        gradient(program, a), gradient(program, b), gradient(program, a + b), sizes, strict=True
+    ):
+        assert abs(one + other - both) <= bound(program, (abs(a) + abs(b)) * size)
+
+
+@given(any_program)
+def test_no_upstream_gradient_gives_no_gradient(program: Program) -> None:
+    assert gradient(program, 0.0) == [0.0] * len(program.inputs)
+
+
+def duplicated(program: Program) -> tuple[Program, list[int]]:
+    """Return a program in which every use of an input is an input of its own, and whose copy each of them is."""
+    count = len(program.inputs)
+    uses = [x for _, *operands in program.instructions for x in operands if type(x) is int and x < count]
+    copies = iter(range(len(uses)))
+    instructions = []
+    for name, *operands in program.instructions:
+        moved: list[Any] = [name]
+        for x in operands:
+            if type(x) is int:
+                moved.append(next(copies) if x < count else x - count + len(uses))
+            else:
+                moved.append(x)
+        instructions.append(tuple(moved))
+    return Program(tuple(program.inputs[x] for x in uses), tuple(instructions)), uses
+
+
+@given(any_program)
+def test_sharing_an_input_adds_up_what_its_copies_would_get(program: Program) -> None:
+    apart, owners = duplicated(program)
+    assert apart(*apart.inputs) == program(*program.inputs)
+    separate = gradient(apart)
+    for i, (g, dual) in enumerate(zip(gradient(program), tangents(program))):
+        parts = [part for part, owner in zip(separate, owners) if owner == i]
+        assert abs(g - sum(parts)) <= bound(program, dual.size)
+        if len(parts) < 2:
+            assert g == sum(parts)  # nothing was added up, nothing was rounded
+
+
+@given(any_program)
+def test_a_second_backward_pass_adds_exactly_one_more_gradient_to_leaves_and_nothing_between(program: Program) -> None:
+    inputs, out = run(program)
+    nodes = mg.topological_order(out)
+    numbers = [node.data for node in nodes]
+    out.backward()
+    once = [node.grad for node in nodes]
+    out.backward()
+    for node, g in zip(nodes, once):
+        assert node.grad == (g if node.op else g + g)
+    assert [node.data for node in nodes] == numbers
+    assert [x.data for x in inputs] == list(program.inputs)
+
+
+@given(any_program)
+def test_a_fresh_graph_gives_the_same_bits(program: Program) -> None:
+    assert [g.hex() for g in gradient(program)] == [g.hex() for g in gradient(program)]
+
+
+@given(any_program)
+def test_the_differentiable_backward_pass_computes_the_same_numbers(program: Program) -> None:
+    inputs, out = run(program)
+    out.backward(create_graph=True)
+    assert [x.grad.data if type(x.grad) is Value else x.grad for x in inputs] == gradient(program)
+
+
+@given(any_program)
+def test_gradients_of_different_results_of_one_graph_do_not_disturb_each_other(program: Program) -> None:
+    inputs, out = run(program)
+    nodes = [node for node in mg.topological_order(out) if node.op]
+    wanted = gradient(program)
+    for node in nodes[:-1]:
+        node.backward()
+    for x in inputs:
+        x.grad = 0.0
+    out.backward()
+    assert [x.grad for x in inputs] == wanted
+
+
+@given(any_program, st.data())
+def test_an_input_that_is_a_number_is_not_differentiated_and_changes_nothing(
+    program: Program, data: st.DataObject
+) -> None:
+    constant = data.draw(st.lists(st.booleans(), min_size=len(program.inputs), max_size=len(program.inputs)))
+    mixed: Sequence[Any] = [x if fixed else Value(x) for x, fixed in zip(program.inputs, constant)]
+    out = program(*mixed)
+    assert (out.data if type(out) is Value else out) == program(*program.inputs)
+    if type(out) is Value:
+        out.backward()
+        for x, g in zip(mixed, gradient(program)):
+            assert type(x) is float or x.grad == g
