@@ -194,7 +194,14 @@ class Value(Node):
 
 def _apply(op: Op, operands: tuple[Any, ...]) -> Value:
     """Make the node of ``op`` applied to Values and floats, at least one Value among them."""
-    numbers = tuple([x._data if type(x) is Value else x for x in operands])
+    numbers: tuple[float, ...]
+    if op.arity == 1:
+        numbers = (operands[0]._data,)
+    elif op.arity == 2:
+        left, right = operands
+        numbers = (left._data if type(left) is Value else left, right._data if type(right) is Value else right)
+    else:
+        numbers = tuple([x._data if type(x) is Value else x for x in operands])
     data = op.forward(*numbers)
     if type(data) is not float:
         data = real(data, f"a real number from the forward function of {op.name!r}")

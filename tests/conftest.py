@@ -1,12 +1,32 @@
-"""Settings of the whole suite: Hypothesis draws the same examples in every run on a server, new ones elsewhere."""
+"""What the whole suite shares.
+
+Hypothesis draws the same examples in every run on a server, and new ones elsewhere.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+
+from micrograd.ops import Operand
+from micrograd.ops import table as table_module
 
 # No deadline: a machine that is busy with something else is not a fault of the code under test.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("local", deadline=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture
+def table_as_it_was() -> Iterator[None]:
+    """Forget, after a test, the operations that it registered."""
+    rows, attributes = dict(table_module._table), dict(vars(Operand))
+    yield
+    table_module._table.clear()
+    table_module._table.update(rows)
+    for name in set(vars(Operand)) - set(attributes):
+        delattr(Operand, name)
+    assert dict(vars(Operand)) == attributes

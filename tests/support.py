@@ -34,7 +34,7 @@ def snapshot(nodes: Sequence[Value]) -> list[Any]:
     place = {node: i for i, node in enumerate(nodes)}
     return [
         (
-            *(node.data, node.grad, node.label, node.scope, node.op, node._out, node._a, node._b),
+            *(node.data, node.grad, node.label, node.scope, node.op, node._a, node._b, node.op and node._out),
             [place[x] if isinstance(x, Value) else x for x in node.operands],
         )
         for node in nodes

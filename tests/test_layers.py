@@ -1,135 +1,225 @@
-"""Protects the floors of the house: imports only look down, are where a reader looks for them, and stay few.
+"""Protects the floors of the house: a file imports only from floors below its own, wings do not know one another, heavy
+packages are touched in one place, and ``import micrograd`` needs nothing but the standard library.
 
-What is read are the files (with ``ast``), not what happens to be loaded; only the last tests start Python.
+The imports are read, not run: a file that no test happens to load is held to the rules too.
 """
 
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from support import run_python
 
-PACKAGE = Path(__file__).parents[1] / "micrograd"
+import micrograd as mg
 
-# From the ground up. A name that ends in "." stands for a folder; files of one row do not import each other, but for
-# those of one folder and for the engine's own four.
+PACKAGE = Path(mg.__file__).parent
+
+# Files and folders, from the ground up. A file may import what stands on a line above its own, and, as long as nothing
+# goes round in a circle, what stands on its own line; but one wing may not import another.
 FLOORS: list[set[str]] = [
     {"errors", "_console", "_files", "_deps"},
-    {"ops."},
-    {"engine", "_node", "_modes", "_copying"},
+    {"ops"},
+    {"_modes", "_node", "_copying", "engine"},
     {"arrays", "graph", "graph_file"},
-    {"_structure"},
-    {"functional"},
-    {"nn", "testing."},
-    {"__init__"},
-    {"cli."},
-    {"__main__"},
+    {"_structure", "functional"},
+    {"nn", "optim", "pictures", "testing", "compiler"},
+    {"distributed"},
+    {"cli", "__init__", "__main__"},
 ]
-ENGINE = FLOORS[2]
+WINGS = FLOORS[5]
+BETWEEN_WINGS = {("pictures", "compiler")}  # the explorer runs on the compiler's JavaScript
 
-# Heavy or optional packages, and the one file that may name each of them. NumPy comes through _deps and is nowhere
-# imported; ``testing`` is for tests and has Hypothesis.
-OPTIONAL = {"rich": {"_console"}, "hypothesis": {"testing.strategies"}, "numpy": set(), "mpmath": set(), "torch": set()}
-# Where an import may stand inside a function: the faces, which load a command or a wing when it is asked for; _deps,
-# whose purpose that is; and _console, because an account prints itself and ``import micrograd`` must stay light.
-LATE = {"__init__", "cli.__init__", "_deps", "_console", "testing.__init__"}
+FUNCTIONS_MAY_IMPORT = {"cli", "__init__", "__main__", "_deps", "_console"}
+IMPORTLIB = {"_deps", "__init__", "cli", "testing"}  # loading on demand: the faces, and the face of a wing
+HEAVY = {"numpy": {"arrays", "compiler"}, "rich": {"_console"}, "hypothesis": {"testing"}}
 
-
-def modules() -> dict[str, Path]:
-    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-def unit(module: str) -> str:
-    """Return the entry of FLOORS that a module belongs to."""
-    return f"{module.split('.')[0]}." if "." in module else module
-
-
-def floor(module: str) -> int:
-    found = [i for i, names in enumerate(FLOORS) if unit(module) in names]
-    assert len(found) == 1, f"micrograd/{module}: give it its place in FLOORS"
-    return found[0]
+LOADED_AT_ONCE = """
+    micrograd micrograd._console micrograd._copying micrograd._deps micrograd._files micrograd._modes micrograd._node
+    micrograd._structure micrograd.arrays micrograd.engine micrograd.errors micrograd.functional micrograd.graph
+    micrograd.graph_file micrograd.ops micrograd.ops.activations micrograd.ops.arithmetic micrograd.ops.domain
+    micrograd.ops.elementary micrograd.ops.floats micrograd.ops.operand micrograd.ops.reductions
+    micrograd.ops.selection micrograd.ops.table
+""".split()
+STANDARD_LIBRARY = """
+    __future__ builtins collections contextlib contextvars dataclasses errno functools gc html importlib json keyword
+    linecache math numbers operator os re secrets stat sys textwrap threading types typing unicodedata weakref
+""".split()
 
 
-def imported(path: Path) -> list[tuple[str, ast.AST, bool]]:
-    """Return what a file imports at run time: full names, and whether inside a function."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found: list[tuple[str, ast.AST, bool]] = []
+@dataclass(frozen=True)
+class Import:
+    """One import of one module, as a file has it."""
 
-    def visit(node: ast.AST, late: bool) -> None:
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return  # read by type checkers only
+    file: str  # "ops/table.py"
+    module: str  # "micrograd.errors"
+    line: int
+    in_function: bool
+    for_types_only: bool
+
+    @property
+    def place(self) -> str:
+        return place_of(self.file)
+
+
+def place_of(file: str) -> str:
+    return file.partition("/")[0].removesuffix(".py")
+
+
+def files() -> list[str]:
+    return sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def module_name(file: str) -> str:
+    return ".".join(["micrograd", *file.removesuffix(".py").removesuffix("__init__").strip("/").split("/")]).rstrip(".")
+
+
+MODULES = {module_name(file): file for file in files()}
+
+
+def imports_of(file: str) -> Iterator[Import]:
+    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found.extend((alias.name, node, late) for alias in node.names)
+            modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            assert node.module is not None
-            found.extend((f"{node.module}.{alias.name}", node, late) for alias in node.names)
-        for child in ast.iter_child_nodes(node):
-            visit(child, late or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
-
-    visit(tree, False)
-    return found
-
-
-def own(name: str) -> str | None:
-    """Return the module of micrograd that an imported name lies in, or None for another package."""
-    if name != "micrograd" and not name.startswith("micrograd."):
-        return None
-    parts = name.split(".")[1:]
-    known = modules()
-    while parts:
-        for candidate in (".".join(parts), ".".join([*parts, "__init__"])):
-            if candidate in known:
-                return candidate
-        parts.pop()
-    return "__init__"
-
-
-@pytest.mark.parametrize("module", modules())
-def test_imports_look_down(module: str) -> None:
-    for name, _, _ in imported(modules()[module]):
-        target = own(name)
-        if target is None or target == module:
+            assert node.level == 0, f"{file}:{node.lineno}: a relative import"
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [module if module in MODULES else str(node.module) for module in inside]
+        else:
             continue
-        if unit(target) == unit(module) and "." in unit(module):
-            continue  # one folder; it has no circle, or Python would not load it
-        if {module, target} <= ENGINE:
-            continue
-        assert floor(target) < floor(module), f"micrograd/{module} imports {name}, from its own floor or above"
+        around = []
+        at: ast.AST = node
+        while at in parents:
+            at = parents[at]
+            around.append(at)
+        in_function = any(isinstance(x, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) for x in around)
+        for_types = any(isinstance(x, ast.If) and "TYPE_CHECKING" in ast.unparse(x.test) for x in around)
+        for module in dict.fromkeys(modules):
+            yield Import(file, module, node.lineno, in_function, for_types)
 
 
-@pytest.mark.parametrize("module", modules())
-def test_imports_stand_at_the_top(module: str) -> None:
-    late = [name for name, _, inside in imported(modules()[module]) if inside]
-    assert not late or module in LATE, f"micrograd/{module} imports {late} inside a function"
+IMPORTS = [found for file in files() for found in imports_of(file)]
+AT_HOME = [x for x in IMPORTS if x.module in MODULES]
 
 
-@pytest.mark.parametrize("module", modules())
-def test_each_optional_package_has_one_door(module: str) -> None:
-    for name, _, _ in imported(modules()[module]):
-        top = name.split(".")[0]
-        assert own(name) is not None or top in sys.stdlib_module_names or module in OPTIONAL[top]
+def floor_of(file: str) -> int:
+    return next(i for i, places in enumerate(FLOORS) if place_of(file) in places)
 
 
-def test_the_engine_imports_nothing_outside_the_standard_library() -> None:
-    program = "import sys, micrograd; print(*{name.split('.')[0] for name in sys.modules})"
-    run = subprocess.run([sys.executable, "-S", "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    strangers = set(run.stdout.split()) - set(sys.stdlib_module_names) - {"micrograd", "__main__", "__mp_main__"}
-    assert strangers == set()
+def test_every_file_belongs_to_a_floor() -> None:
+    known = set().union(*FLOORS)
+    assert [file for file in files() if place_of(file) not in known] == []
+    assert len(IMPORTS) > 100  # the reading itself works
+    assert any(x.module == "rich.table" and x.in_function for x in IMPORTS)
+    assert any(x.file == "_copying.py" and x.for_types_only for x in IMPORTS)
 
 
-def test_nothing_imports_the_whole_package_from_inside() -> None:
-    """``import micrograd`` inside the package would hide an import that looks up."""
-    for module, path in modules().items():
-        names = [name for name, node, _ in imported(path) if isinstance(node, ast.Import)]
-        assert "micrograd" not in names or module == "__main__", module
+def test_what_is_imported_from_the_package_exists() -> None:
+    assert [x for x in IMPORTS if x.module.startswith("micrograd") and x.module not in MODULES] == []
 
 
-def test_files_have_one_subject() -> None:
-    """A file of the package is at most some 400 lines long; one more subject wants one more file."""
-    lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in modules().items()}
-    assert {module: length for module, length in lengths.items() if length > 480} == {}
+def test_a_file_imports_only_from_below() -> None:
+    assert [x for x in AT_HOME if floor_of(MODULES[x.module]) > floor_of(x.file)] == []
+
+
+def test_wings_do_not_import_one_another() -> None:
+    across = [
+        x
+        for x in AT_HOME
+        if x.place in WINGS
+        and place_of(MODULES[x.module]) in WINGS - {x.place}
+        and (x.place, place_of(MODULES[x.module])) not in BETWEEN_WINGS
+    ]
+    assert across == []
+
+
+def test_no_imports_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for x in AT_HOME:
+        # That a package's face imports its parts is no circle: the parts import one another, never the face.
+        if not x.for_types_only and not x.in_function and module_name(x.file) != x.module:
+            graph[module_name(x.file)].add(x.module)
+    assert list(TopologicalSorter(graph).static_order())  # CycleError names the circle
+
+
+def test_functions_import_only_in_the_faces() -> None:
+    assert [x for x in IMPORTS if x.in_function and x.place not in FUNCTIONS_MAY_IMPORT] == []
+    assert [x for x in IMPORTS if x.module.partition(".")[0] == "importlib" and x.place not in IMPORTLIB] == []
+
+
+def outside_packages(file: str) -> set[str]:
+    """Return the packages of others that a file touches, by an import or through ``_deps.require``."""
+    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+    required = [
+        str(node.args[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("require", "_deps.require")
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    imported = [x.module for x in IMPORTS if x.file == file]
+    names = {name.partition(".")[0] for name in (*required, *imported)}
+    return names - sys.stdlib_module_names - {"micrograd"}
+
+
+def test_a_heavy_package_is_touched_in_one_place() -> None:
+    touched: dict[str, set[str]] = {}
+    for file in files():
+        for package in outside_packages(file):
+            touched.setdefault(package, set()).add(file)
+    for package, places in HEAVY.items():
+        assert {place_of(file) for file in touched.pop(package)} <= places
+    assert {package: where for package, where in touched.items() if len(where) > 1} == {}
+
+
+def test_only_arrays_and_the_compiler_know_numpy_and_only_through_the_loader() -> None:
+    found = [x for x in IMPORTS if x.module.partition(".")[0] == "numpy" and not x.for_types_only]
+    assert [x for x in found if x.place != "compiler"] == []
+
+
+def test_importing_the_package_needs_only_the_standard_library() -> None:
+    program = """
+import sys
+before = set(sys.modules)
+import micrograd
+new = set(sys.modules) - before
+print(*sorted(name for name in new if name.partition(".")[0] not in sys.stdlib_module_names))
+"""
+    assert run_python(program).split() == sorted(LOADED_AT_ONCE)
+
+
+def test_what_is_loaded_at_once_imports_little_of_the_standard_library() -> None:
+    direct = {
+        x.module.partition(".")[0]
+        for x in IMPORTS
+        if module_name(x.file) in LOADED_AT_ONCE and not x.for_types_only and not x.in_function
+    }
+    assert direct - {"micrograd"} <= set(STANDARD_LIBRARY)
+
+
+@pytest.mark.parametrize("missing", ["numpy", "rich", "hypothesis", "mpmath"])
+def test_the_engine_works_without_the_optional_packages(missing: str) -> None:
+    program = f"""
+import sys
+sys.modules[{missing!r}] = None
+import micrograd as mg
+x = mg.Value(2.0, label="x")
+y = mg.tanh(x * x) + mg.sum([x, 1.0])
+y.backward()
+print(mg.explain(x, y).gradient == x.grad, mg.grad(mg.grad(lambda t: t ** 3))(2.0), mg.nn.MLP(2, [1]))
+try:
+    mg.array([1.0])
+except ImportError as error:
+    print(error)
+"""
+    printed = run_python(program).splitlines()
+    assert printed[0] == "True 12.0 MLP of [Layer of [LinearNeuron(2)]]"
+    if missing == "numpy":
+        assert "needs numpy, which is not installed" in printed[1] or "does not load" in printed[1]

@@ -1,178 +1,309 @@
-"""Protects the public names: which there are, that each can be called after every file has been imported, that no
-module takes a function's name, and that programs written for micrograd 0.1 run.
+"""Protects the public names: which they are, that every one of them works when all modules are loaded (a function and a
+module of one name would overwrite each other), that type checkers see the methods, and that programs for micrograd 0.1
+still run.
 """
 
 from __future__ import annotations
 
 import builtins
 import importlib
+import inspect
+import math
 import pkgutil
 import random
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from support import registered, run_python
 
 import micrograd as mg
-from micrograd import Value
 from micrograd.ops import stubs
 
 NAMES = """
-Accuracy AnomalyError ExpressionError GraphFileError Op StaleValueError Value
-array data_of detect_anomaly explain grad grad_of hessian hvp jacobian jvp load no_grad op operations pause_gc save
-scope statistics topological_order value_and_grad vjp
-add div mul neg pos sub
-clamp copysign eq fabs ge gt isnan le lt maximum minimum where
-acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees erf erfc exp exp2 expm1 fmod hypot log log10 log1p log2
-power radians sin sinh sqrt tan tanh
-elu gelu leaky_relu relu sigmoid silu softplus
-dist dot logsumexp mean prod softmax take
+    AnomalyError ExpressionError GraphFileError StaleValueError
+    Accuracy Op Value op operations
+    array data_of grad_of
+    detect_anomaly no_grad pause_gc scope
+    grad hessian hvp jacobian jvp value_and_grad vjp
+    explain load save statistics topological_order
+
+    add div mul neg pos power sub
+    clamp copysign eq fabs ge gt isnan le lt maximum minimum where
+    acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees erf erfc exp exp2 expm1 fmod hypot
+    log log10 log1p log2 radians sin sinh sqrt tan tanh
+    elu gelu leaky_relu relu sigmoid silu softplus
+    dist dot logsumexp mean prod softmax take
 """.split()
-BUILTINS = ["abs", "pow", "sum"]  # public, but not for ``from micrograd import *``
+NOT_STARRED = ["abs", "pow", "sum"]  # a star import must not replace the builtins
+WINGS = {
+    "nn": ["MLP", "Layer", "Module", "Neuron"],
+    "testing": ["Program", "programs", "values"],
+}
 
 
-def test_all_is_pinned() -> None:
-    assert sorted(mg.__all__) == sorted(NAMES)
-    assert not [name for name in mg.__all__ if hasattr(builtins, name)]
-    assert all(callable(getattr(mg, name)) for name in [*NAMES, *BUILTINS])
-
-
-def test_a_star_import_leaves_the_builtins_alone() -> None:
-    namespace: dict[str, Any] = {}
-    exec("from micrograd import *\nresult = sum([1, 2]), abs(-1), pow(2, 3)", namespace)
-    assert namespace["result"] == (3, 1, 8)
-    assert namespace["tanh"] is mg.tanh
-
-
-def import_everything() -> list[str]:
+def submodules() -> list[str]:
     names = [module.name for module in pkgutil.walk_packages(mg.__path__, "micrograd.")]
-    for name in names:
-        if not name.endswith("__main__"):
-            importlib.import_module(name)
-    return names
+    return [name for name in names if not name.endswith(".__main__")]
 
 
-def _saved(folder: Path) -> Any:
-    path = folder / "graph.json"
-    mg.save(Value(2.0) * 3, path)
-    return mg.load(path)
+@pytest.fixture(scope="module", autouse=True)
+def _everything_is_loaded() -> None:
+    for name in submodules():
+        importlib.import_module(name)
 
 
-x = Value(0.5)
-CALLS: dict[str, Callable[[Path], Any]] = {
-    "Accuracy": lambda folder: mg.Accuracy(value=1.0).value,
-    "AnomalyError": lambda folder: str(mg.AnomalyError("text")),
-    "ExpressionError": lambda folder: mg.ExpressionError("text", 3).column,
-    "GraphFileError": lambda folder: isinstance(mg.GraphFileError("text"), ValueError),
-    "Op": lambda folder: isinstance(mg.tanh, mg.Op),
-    "StaleValueError": lambda folder: isinstance(mg.StaleValueError("text"), RuntimeError),
-    "Value": lambda folder: Value(1).data,
-    "array": lambda folder: mg.array([1.0]).shape,
-    "data_of": lambda folder: mg.data_of([x]).tolist(),
-    "detect_anomaly": lambda folder: mg.detect_anomaly().__enter__(),
-    "explain": lambda folder: mg.explain(x, x * x).gradient,
-    "grad": lambda folder: mg.grad(mg.tanh)(0.0),
-    "grad_of": lambda folder: mg.grad_of([Value(1.0)]).tolist(),
-    "hessian": lambda folder: mg.hessian(lambda v: v**3)(2.0),
-    "hvp": lambda folder: mg.hvp(lambda v: v**3, (2.0,), (1.0,)),
-    "jacobian": lambda folder: mg.jacobian(lambda v: [v, v * 2])(2.0),
-    "jvp": lambda folder: mg.jvp(lambda v: v * v, (2.0,), (1.0,)),
-    "load": lambda folder: _saved(folder).data,
-    "no_grad": lambda folder: mg.no_grad()(lambda: (x * x).parents)(),
-    "op": lambda folder: mg.op("twice", forward=lambda a: 2 * a, vjp=(lambda g, out, a: 2 * g,))(3.0),
-    "operations": lambda folder: mg.operations()["tanh"] is mg.tanh,
-    "pause_gc": lambda folder: mg.pause_gc()(lambda: 1)(),
-    "save": lambda folder: _saved(folder).operands[1],
-    "scope": lambda folder: mg.scope("a")(lambda: (x * x).scope)(),
-    "statistics": lambda folder: mg.statistics(x * x).edges,
-    "topological_order": lambda folder: len(mg.topological_order(x * x)),
-    "value_and_grad": lambda folder: mg.value_and_grad(mg.exp)(0.0),
-    "vjp": lambda folder: mg.vjp(lambda v: v * v, 3.0)[1](1.0),
-    "softmax": lambda folder: len(mg.softmax([1.0, 2.0])),
-}
-RESULTS = {
-    "Accuracy": 1.0,
-    "AnomalyError": "text",
-    "ExpressionError": 3,
-    "Value": 1.0,
-    "array": (1,),
-    "data_of": [0.5],
-    "detect_anomaly": None,
-    "explain": 1.0,
-    "grad": 1.0,
-    "grad_of": [0.0],
-    "hessian": 12.0,
-    "hvp": 12.0,
-    "jacobian": [1.0, 2.0],
-    "jvp": (4.0, 4.0),
-    "load": 6.0,
-    "no_grad": (),
-    "op": 6.0,
-    "pause_gc": 1,
-    "save": 3.0,
-    "scope": "a",
-    "statistics": 2,
-    "topological_order": 2,
-    "value_and_grad": (1.0, 1.0),
-    "vjp": (6.0,),
-    "softmax": 2,
-}
+# --- which names ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*NAMES, *BUILTINS])
-def test_every_public_name_works_after_every_file_was_imported(name: str, tmp_path: Path) -> None:
-    import_everything()
-    if name in CALLS:
-        assert CALLS[name](tmp_path) == RESULTS.get(name, True)
-        return
-    operation = getattr(mg, name)
-    assert isinstance(operation, mg.Op), f"{name}: write a call of it in CALLS"
-    operands = [0.25, 0.5, 0.75][: operation.arity or 2]
-    if operation.name in ("dot", "dist"):
-        arguments: tuple[Any, ...] = ([0.25], [0.5])
-    elif operation.name == "take":
-        arguments = ([0.25, 0.5], 1)
-    elif operation.arity is None:
-        arguments = (operands,)
-    else:
-        arguments = tuple(operands) if name != "acosh" else (1.5,)
-    wrap: Callable[[Any], Any] = lambda v: [Value(u) for u in v] if isinstance(v, list) else Value(v)
-    on_values = operation(*[wrap(a) if not isinstance(a, int) else a for a in arguments])
-    assert on_values.data == operation(*arguments)
-    assert on_values.op == operation.name
+def test_the_public_names_are_these() -> None:
+    assert sorted(mg.__all__) == sorted(NAMES)
+    assert len(mg.__all__) == len(set(mg.__all__))
 
 
-def test_no_module_takes_the_name_of_a_function() -> None:
-    modules = {name.rpartition(".")[2] for name in import_everything() if name.count(".") == 1}
-    assert modules.isdisjoint([*NAMES, *BUILTINS])
-    assert mg.nn.MLP(2, [1]).parameters()
-    assert "nn" in dir(mg)
-    assert "tanh" in dir(mg)
+@pytest.mark.parametrize("wing", WINGS)
+def test_the_names_of_a_wing_are_these(wing: str) -> None:
+    module = getattr(mg, wing)
+    assert module is importlib.import_module(f"micrograd.{wing}")
+    assert sorted(module.__all__) == sorted(WINGS[wing])
+    assert set(WINGS[wing]) <= set(dir(module))
 
 
-def test_a_users_operation_is_found_in_the_package() -> None:
-    thrice = mg.op("thrice", forward=lambda a: 3 * a, vjp=(lambda g, out, a: 3 * g,))
-    assert mg.thrice is thrice
-    with pytest.raises(AttributeError, match="no_such_name"):
-        mg.no_such_name  # noqa: B018
+def test_every_module_says_what_is_public_and_has_it() -> None:
+    for name in submodules():
+        module = importlib.import_module(name)
+        assert [n for n in module.__all__ if not hasattr(module, n)] == [], name
+        assert module.__doc__, name
 
 
-def test_what_type_checkers_see_is_what_there_is() -> None:
-    path = Path(stubs.__file__).with_name("operand.pyi")
-    assert path.read_text(encoding="utf-8") == stubs.stub_text(), "run python -m micrograd.ops.stubs"
-    assert (Path(mg.__file__).parent / "py.typed").exists()
+def test_a_star_import_replaces_no_builtin() -> None:
+    assert set(mg.__all__).isdisjoint(vars(builtins))
+    for name in NOT_STARRED:
+        assert getattr(mg, name) is mg.operations()[name if name != "pow" else "power"]
 
 
-# --- micrograd 0.1 ----------------------------------------------------------------------------------------------
+def test_every_operation_is_a_function_of_the_package() -> None:
+    for name, operation in mg.operations().items():
+        assert getattr(mg, name) is operation
 
 
-def test_a_program_for_micrograd_01() -> None:
+def test_names_are_listed_for_completion() -> None:
+    assert {*NAMES, *NOT_STARRED, *WINGS} <= set(dir(mg))
+
+
+def test_a_users_operation_is_found_and_a_missing_name_refused() -> None:
+    with registered("quarter", forward=lambda a: a / 4, vjp=(lambda g, out, a: g * 0.25,)) as quarter:
+        assert mg.quarter is quarter
+        assert "quarter" in dir(mg)
+    with pytest.raises(AttributeError, match="module 'micrograd' has no attribute 'quarter'"):
+        _ = mg.quarter
+
+
+def test_the_engine_is_imported_as_in_micrograd_01() -> None:
     from micrograd.engine import Value
-    from micrograd.nn import MLP
+    from micrograd.nn import MLP, Layer, Module, Neuron
 
-    a, b = Value(-4.0), Value(2.0)
+    assert Value is mg.Value
+    assert issubclass(MLP, Module)
+    assert (Layer, Neuron) == (mg.nn.Layer, mg.nn.Neuron)
+
+
+# --- every one of them works ------------------------------------------------------------------------------------
+
+
+def v(x: float = 0.5) -> mg.Value:
+    return mg.Value(x)
+
+
+def saved_and_loaded(folder: Path) -> float:
+    mg.save(v(), folder / "v.json")
+    return float(mg.load(folder / "v.json").data)
+
+
+def registering() -> float:
+    with registered("fifth", forward=lambda a: a / 5, vjp=(lambda g, out, a: g * 0.2,)) as fifth:
+        return float(fifth(v(10.0)).data)
+
+
+def inside(block: Any) -> bool:
+    with block:
+        return True
+
+
+def gradient(function: Callable[[mg.Value], Any]) -> float:
+    x = v()
+    function(x).backward()
+    return float(x.grad)
+
+
+X = 0.5
+# For each public name a call and what it returns; an operation is called with numbers, and differentiated.
+EXAMPLES: dict[str, tuple[Callable[[], Any], Any]] = {
+    "AnomalyError": (lambda: issubclass(mg.AnomalyError, ArithmeticError), True),
+    "ExpressionError": (lambda: str(mg.ExpressionError("no", 3)), "no (column 3)"),
+    "GraphFileError": (lambda: issubclass(mg.GraphFileError, ValueError), True),
+    "StaleValueError": (lambda: issubclass(mg.StaleValueError, RuntimeError), True),
+    "Accuracy": (lambda: mg.Accuracy(value=1.0).value, 1.0),
+    "Op": (lambda: isinstance(mg.tanh, mg.Op), True),
+    "Value": (lambda: (v() * 2 + 1).data, 2.0),
+    "op": (registering, 2.0),
+    "operations": (lambda: mg.operations()["mul"].symbol, "*"),
+    "array": (lambda: (mg.array([1.0, 2.0]) * 2)[1].data, 4.0),
+    "data_of": (lambda: list(mg.data_of(mg.array([1.0, 2.0]))), [1.0, 2.0]),
+    "grad_of": (lambda: list(mg.grad_of([v(), v()])), [0.0, 0.0]),
+    "detect_anomaly": (lambda: inside(mg.detect_anomaly()), True),
+    "no_grad": (lambda: inside(mg.no_grad()), True),
+    "pause_gc": (lambda: inside(mg.pause_gc()), True),
+    "scope": (lambda: inside(mg.scope("s")), True),
+    "grad": (lambda: mg.grad(lambda x: x**3)(2.0), 12.0),
+    "hessian": (lambda: mg.hessian(lambda x: x**3)(2.0), 12.0),
+    "hvp": (lambda: mg.hvp(lambda x: x**3, (2.0,), (1.0,)), 12.0),
+    "jacobian": (lambda: mg.jacobian(lambda x: [x, x * x])(2.0), [1.0, 4.0]),
+    "jvp": (lambda: mg.jvp(lambda x: x**3, (2.0,), (1.0,)), (8.0, 12.0)),
+    "value_and_grad": (lambda: mg.value_and_grad(lambda x: x**3)(2.0), (8.0, 12.0)),
+    "vjp": (lambda: mg.vjp(lambda x: x**3, 2.0)[1](1.0), (12.0,)),
+    "explain": (lambda: (lambda x: mg.explain(x, x * x).gradient)(v(3.0)), 6.0),
+    "statistics": (lambda: mg.statistics(v() * 2).nodes, 2),
+    "topological_order": (lambda: len(mg.topological_order(v() * 2)), 2),
+    "add": (lambda: (mg.add(X, 2.0), gradient(lambda x: mg.add(x, x))), (2.5, 2.0)),
+    "sub": (lambda: (mg.sub(X, 2.0), gradient(lambda x: mg.sub(1.0, x))), (-1.5, -1.0)),
+    "mul": (lambda: (mg.mul(X, 2.0), gradient(lambda x: mg.mul(x, x))), (1.0, 1.0)),
+    "div": (lambda: (mg.div(X, 2.0), gradient(lambda x: mg.div(1.0, x))), (0.25, -4.0)),
+    "neg": (lambda: (mg.neg(X), gradient(mg.neg)), (-0.5, -1.0)),
+    "pos": (lambda: (mg.pos(X), gradient(mg.pos)), (0.5, 1.0)),
+    "power": (lambda: (mg.power(X, 2), gradient(lambda x: mg.power(x, 3))), (0.25, 0.75)),
+    "pow": (lambda: (mg.pow(X, 2), gradient(lambda x: mg.pow(x, 3))), (0.25, 0.75)),
+    "abs": (lambda: (mg.abs(-X), gradient(lambda x: mg.abs(-x))), (0.5, 1.0)),
+    "fabs": (lambda: (mg.fabs(-X), gradient(lambda x: mg.fabs(-x))), (0.5, 1.0)),
+    "clamp": (lambda: (mg.clamp(X, 0.0, 0.25), gradient(lambda x: mg.clamp(x, high=1.0))), (0.25, 1.0)),
+    "copysign": (lambda: (mg.copysign(X, -1.0), gradient(lambda x: mg.copysign(x, -1.0))), (-0.5, -1.0)),
+    "eq": (lambda: (mg.eq(X, X), gradient(lambda x: mg.eq(x, 1.0))), (1.0, 0.0)),
+    "ge": (lambda: (mg.ge(X, 1.0), gradient(lambda x: mg.ge(x, 1.0))), (0.0, 0.0)),
+    "gt": (lambda: (mg.gt(X, 1.0), gradient(lambda x: mg.gt(x, 1.0))), (0.0, 0.0)),
+    "le": (lambda: (mg.le(X, 1.0), gradient(lambda x: mg.le(x, 1.0))), (1.0, 0.0)),
+    "lt": (lambda: (mg.lt(X, 1.0), gradient(lambda x: mg.lt(x, 1.0))), (1.0, 0.0)),
+    "isnan": (lambda: (mg.isnan(math.nan), gradient(mg.isnan)), (1.0, 0.0)),
+    "maximum": (lambda: (mg.maximum(X, 1.0), gradient(lambda x: mg.maximum(x, x))), (1.0, 1.0)),
+    "minimum": (lambda: (mg.minimum(X, 1.0), gradient(lambda x: mg.minimum(x, 1.0))), (0.5, 1.0)),
+    "where": (lambda: (mg.where(1.0, X, 2.0), gradient(lambda x: mg.where(0.0, 1.0, x))), (0.5, 1.0)),
+    "acos": (lambda: (mg.acos(X), gradient(mg.acos)), (math.acos(X), -1 / math.sqrt(0.75))),
+    "acosh": (lambda: (mg.acosh(2.0), gradient(lambda x: mg.acosh(x + 1.5))), (math.acosh(2.0), 1 / math.sqrt(3))),
+    "asin": (lambda: (mg.asin(X), gradient(mg.asin)), (math.asin(X), 1 / math.sqrt(0.75))),
+    "asinh": (lambda: (mg.asinh(X), gradient(mg.asinh)), (math.asinh(X), 1 / math.sqrt(1.25))),
+    "atan": (lambda: (mg.atan(X), gradient(mg.atan)), (math.atan(X), 0.8)),
+    "atan2": (lambda: (mg.atan2(X, 1.0), gradient(lambda x: mg.atan2(x, 1.0))), (math.atan(X), 0.8)),
+    "atanh": (lambda: (mg.atanh(X), gradient(mg.atanh)), (math.atanh(X), 4 / 3)),
+    "cbrt": (lambda: (mg.cbrt(8.0), gradient(lambda x: mg.cbrt(x + 7.5))), (2.0, 1 / 12)),
+    "cos": (lambda: (mg.cos(X), gradient(mg.cos)), (math.cos(X), -math.sin(X))),
+    "cosh": (lambda: (mg.cosh(X), gradient(mg.cosh)), (math.cosh(X), math.sinh(X))),
+    "degrees": (lambda: (mg.degrees(math.pi), gradient(mg.degrees)), (180.0, 180 / math.pi)),
+    "erf": (lambda: (mg.erf(X), gradient(mg.erf)), (math.erf(X), 2 / math.sqrt(math.pi) * math.exp(-0.25))),
+    "erfc": (lambda: (mg.erfc(X), gradient(mg.erfc)), (math.erfc(X), -2 / math.sqrt(math.pi) * math.exp(-0.25))),
+    "exp": (lambda: (mg.exp(X), gradient(mg.exp)), (math.exp(X), math.exp(X))),
+    "exp2": (lambda: (mg.exp2(X), gradient(mg.exp2)), (math.sqrt(2), math.sqrt(2) * math.log(2))),
+    "expm1": (lambda: (mg.expm1(X), gradient(mg.expm1)), (math.expm1(X), math.exp(X))),
+    "fmod": (lambda: (mg.fmod(2.5, 1.0), gradient(lambda x: mg.fmod(x, 0.3))), (0.5, 1.0)),
+    "hypot": (lambda: (mg.hypot(3.0, 4.0), gradient(lambda x: mg.hypot(x, x))), (5.0, math.sqrt(2))),
+    "log": (lambda: (mg.log(X), gradient(mg.log)), (math.log(X), 2.0)),
+    "log10": (lambda: (mg.log10(100.0), gradient(mg.log10)), (2.0, 2 / math.log(10))),
+    "log1p": (lambda: (mg.log1p(X), gradient(mg.log1p)), (math.log1p(X), 2 / 3)),
+    "log2": (lambda: (mg.log2(8.0), gradient(mg.log2)), (3.0, 2 / math.log(2))),
+    "radians": (lambda: (mg.radians(180.0), gradient(mg.radians)), (math.pi, math.pi / 180)),
+    "sin": (lambda: (mg.sin(X), gradient(mg.sin)), (math.sin(X), math.cos(X))),
+    "sinh": (lambda: (mg.sinh(X), gradient(mg.sinh)), (math.sinh(X), math.cosh(X))),
+    "sqrt": (lambda: (mg.sqrt(4.0), gradient(lambda x: mg.sqrt(x + 3.5))), (2.0, 0.25)),
+    "tan": (lambda: (mg.tan(X), gradient(mg.tan)), (math.tan(X), 1 + math.tan(X) ** 2)),
+    "tanh": (lambda: (mg.tanh(X), gradient(mg.tanh)), (math.tanh(X), 1 - math.tanh(X) ** 2)),
+    "elu": (lambda: (mg.elu(-X, alpha=2.0), gradient(mg.elu)), (2 * math.expm1(-X), 1.0)),
+    "gelu": (lambda: (mg.gelu(0.0), gradient(lambda x: mg.gelu(x - 0.5))), (0.0, 0.5)),
+    "leaky_relu": (lambda: (mg.leaky_relu(-X), gradient(lambda x: mg.leaky_relu(-x, slope=0.5))), (-0.005, -0.5)),
+    "relu": (lambda: (mg.relu(-X), gradient(mg.relu)), (0.0, 1.0)),
+    "sigmoid": (lambda: (mg.sigmoid(0.0), gradient(lambda x: mg.sigmoid(x - 0.5))), (0.5, 0.25)),
+    "silu": (lambda: (mg.silu(0.0), gradient(lambda x: mg.silu(x - 0.5))), (0.0, 0.5)),
+    "softplus": (lambda: (mg.softplus(0.0), gradient(lambda x: mg.softplus(x - 0.5))), (math.log(2), 0.5)),
+    "dist": (lambda: (mg.dist([0.0, 0.0], [3.0, 4.0]), gradient(lambda x: mg.dist([x], [0.0]))), (5.0, 1.0)),
+    "dot": (lambda: (mg.dot([1.0, 2.0], [3.0, 4.0]), gradient(lambda x: mg.dot([x], [x]))), (11.0, 1.0)),
+    "logsumexp": (lambda: (mg.logsumexp([0.0, 0.0]), gradient(lambda x: mg.logsumexp([x, X]))), (math.log(2), 0.5)),
+    "mean": (lambda: (mg.mean([1.0, 2.0]), gradient(lambda x: mg.mean([x, 0.0]))), (1.5, 0.5)),
+    "prod": (lambda: (mg.prod([2.0, 3.0]), gradient(lambda x: mg.prod([x, 0.0, 2.0]))), (6.0, 0.0)),
+    "softmax": (lambda: mg.softmax([0.0, 0.0]), [0.5, 0.5]),
+    "sum": (lambda: (mg.sum([1.0, 2.0]), gradient(lambda x: mg.sum([x, x]))), (3.0, 2.0)),
+    "take": (lambda: (mg.take([1.0, 2.0], 1), gradient(lambda x: mg.take([x, 1.0], 0))), (2.0, 1.0)),
+    "nn.Module": (lambda: mg.nn.Module().parameters(), []),
+    "nn.Neuron": (lambda: len(mg.nn.Neuron(3).parameters()), 4),
+    "nn.Layer": (lambda: len(mg.nn.Layer(3, 2)([1.0, 2.0, 3.0])), 2),
+    "nn.MLP": (lambda: len(mg.nn.MLP(2, [16, 16, 1]).parameters()), 337),
+    "testing.Program": (lambda: mg.testing.Program((3.0,), (("mul", 0, 0),))(3.0), 9.0),
+    "testing.programs": (lambda: type(mg.testing.programs()).__name__.endswith("Strategy"), True),
+    "testing.values": (lambda: type(mg.testing.values()).__name__.endswith("Strategy"), True),
+}
+NEED_A_FOLDER = {"load", "save"}
+
+
+def test_every_public_name_has_an_example() -> None:
+    public = {*NAMES, *NOT_STARRED, *[f"{wing}.{name}" for wing, names in WINGS.items() for name in names]}
+    assert public == {*EXAMPLES, *NEED_A_FOLDER}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_a_public_name(name: str) -> None:
+    call, expected = EXAMPLES[name]
+    result = call()
+    if isinstance(expected, float) or (isinstance(expected, tuple) and isinstance(expected[0], float)):
+        assert result == pytest.approx(expected, rel=1e-14, abs=1e-15)
+    else:
+        assert result == expected
+
+
+def test_saving_and_loading(tmp_path: Path) -> None:
+    assert saved_and_loaded(tmp_path) == 0.5
+
+
+def test_no_public_name_is_a_module() -> None:
+    for name in [*NAMES, *NOT_STARRED]:
+        thing = getattr(mg, name)
+        assert callable(thing), name
+        assert not isinstance(thing, ModuleType), name
+        assert inspect.getdoc(thing), name
+
+
+def test_the_order_of_imports_does_not_matter() -> None:
+    program = """
+import importlib, sys
+names = sys.argv[1].split()
+for name in (names if sys.argv[2] == "forward" else reversed(names)):
+    importlib.import_module(name)
+import micrograd as mg
+print(type(mg.op).__name__, type(mg.grad).__name__, type(mg.sum).__name__, type(mg.array).__name__, mg.testing.__name__)
+"""
+    for direction in ("forward", "backward"):
+        printed = run_python(program, " ".join(submodules()), direction)
+        assert printed == "function function Op function micrograd.testing\n"
+
+
+# --- type checkers ----------------------------------------------------------------------------------------------
+
+
+def test_type_checkers_see_the_methods_of_the_table() -> None:
+    stub = Path(inspect.getfile(stubs)).with_name("operand.pyi").read_text(encoding="utf-8")
+    assert stub == stubs.stub_text(), "run python -m micrograd.ops.stubs"
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert Path(mg.__file__).with_name("py.typed").exists()
+
+
+# --- programs for micrograd 0.1 ---------------------------------------------------------------------------------
+
+
+def test_the_readme_of_micrograd_01() -> None:
+    from micrograd.engine import Value
+
+    a = Value(-4.0)
+    b = Value(2.0)
     c = a + b
     d = a * b + b**3
     c += c + 1
@@ -183,38 +314,56 @@ def test_a_program_for_micrograd_01() -> None:
     f = e**2
     g = f / 2.0
     g += 10.0 / f
-    g.backward()
     assert f"{g.data:.4f}" == "24.7041"
+    g.backward()
     assert f"{a.grad:.4f}" == "138.8338"
     assert f"{b.grad:.4f}" == "645.5773"
-    assert c._op == "+"
-    assert (a * b)._prev == {a, b}
-    assert a._op == ""
+
+
+def test_training_as_in_micrograd_01() -> None:
+    from micrograd.engine import Value
+    from micrograd.nn import MLP
 
     random.seed(1337)
     model = MLP(2, [16, 16, 1])
-    assert len(model.parameters()) == 337
-    for _ in range(3):
-        inputs = [list(map(Value, row)) for row in np.array([[0.5, 1.0], [-1.0, 0.25]])]
-        losses = [(1 + -y * score).relu() for y, score in zip([1, -1], map(model, inputs))]
-        loss = sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in model.parameters())
+    assert str(model).startswith("MLP of [Layer of [ReLUNeuron(2), ")
+    xs = [[random.uniform(-1, 1), random.uniform(-1, 1)] for _ in range(20)]
+    ys = [1 if x[0] > x[1] else -1 for x in xs]
+
+    def loss() -> Any:
+        inputs = [list(map(Value, row)) for row in xs]
+        scores = list(map(model, inputs))
+        losses = [(1 + -yi * scorei).relu() for yi, scorei in zip(ys, scores)]
+        data_loss = sum(losses) * (1.0 / len(losses))
+        return data_loss + 1e-4 * sum(p * p for p in model.parameters())
+
+    first = loss().data
+    for _ in range(20):
+        total = loss()
         model.zero_grad()
-        loss.backward()
+        total.backward()
         for p in model.parameters():
             p.data -= 0.1 * p.grad
-    assert loss.data == loss.data
+    assert loss().data < 0.5 * first
 
 
-def test_the_backward_pass_by_hand() -> None:
-    a, b = Value(2.0), Value(-3.0)
-    product = a * b
-    out = product.tanh()
-    out.grad = 1.0
-    out._backward()
-    product._backward()
-    a._backward()  # of a leaf: nothing to do
-    by_hand = (a.grad, b.grad, product.grad)
-    a.grad = b.grad = 0.0
-    out.backward()
-    assert (a.grad, b.grad, product.grad) == by_hand
-    assert a.grad == pytest.approx(-3.0 * (1 - mg.tanh(-6.0) ** 2))
+def test_drawing_as_in_micrograd_01() -> None:
+    root: Any = (mg.Value(2.0) * -3.0 + 1.0).tanh()
+    nodes, edges = set(), set()
+
+    def build(node: Any) -> None:
+        if node not in nodes:
+            nodes.add(node)
+            for child in node._prev:
+                edges.add((child, node))
+                build(child)
+
+    build(root)
+    assert (len(nodes), len(edges)) == (4, 3)
+    assert {node._op for node in nodes} == {"", "*", "+", "tanh"}
+    assert f"{root.data:.4f} {root.grad:.4f}" == "-0.9999 0.0000"
+
+
+def test_numpy_prints_and_holds_values() -> None:
+    a = mg.array([1.0, 2.0])
+    assert repr(np.sum(a)) == "Value(data=3.0, grad=0.0)"

@@ -21,7 +21,7 @@ relu: Op = row(
     "relu",
     symbol="ReLU",
     forward=lambda a: 0.0 if a <= 0.0 else a,  # nan is not <= 0 and passes
-    vjp=(lambda g, out, a: where(le(a, 0.0), 0.0, g),),
+    vjp=(lambda g, out, a: where(out, g, 0.0),),  # out is not 0 where a > 0, nor where it is nan
     kinks=(0.0,),
     accuracy=Accuracy(value=0.0, derivative=0.0),
     reference=lambda mp, a: max(a, mp.mpf(0)),

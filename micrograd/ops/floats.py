@@ -26,7 +26,7 @@ def as_float(x: object) -> float | None:
     >>> as_float(True), as_float("1")
     (1.0, None)
     """
-    if isinstance(x, Real):
+    if type(x) is int or type(x) is float or isinstance(x, Real):  # asking an abstract class takes ten times as long
         return float(x)
     # NumPy's bool is the one real scalar that NumPy does not register as a Real.
     dtype = getattr(x, "dtype", None)

@@ -162,24 +162,16 @@ def programs(
 
 # Moderate and never tiny, so a product of a dozen of them does not underflow. 0.0 is the simplest.
 _inputs = st.just(0.0) | st.floats(0.01, 4.0) | st.floats(-4.0, -0.01)
-_going_on = st.sampled_from((False, *[True] * 15))
 
 
 class _Draft:
-    """A program that is being drawn.
+    """A program that is being drawn. Until it is finished, input k is called ``~k`` and result k is called ``k``."""
 
-    Inputs are made when an operand asks for one, so an instruction that is dropped takes its inputs along. Until the
-    last one is made, input k is called ``~k`` and result k is called ``k``.
-    """
-
-    def __init__(self) -> None:
-        self.inputs: list[float] = []
+    def __init__(self, inputs: list[float]) -> None:
+        self.inputs = inputs
         self.results: list[float] = []
         self.instructions: list[tuple[Any, ...]] = []
         self.switches: set[int] = set()  # results that are 0 or 1 and stay so
-
-    def places(self) -> list[int]:
-        return [*(~k for k in range(len(self.inputs))), *range(len(self.results))]
 
     def number(self, x: int | float) -> float:
         if type(x) is float:
@@ -193,72 +185,67 @@ class _Draft:
         self.instructions.append((op.name, *operands))
 
     def finished(self) -> Program:
-        count = len(self.inputs)
+        """Return the program, without the inputs that it does not use: shrinking need not look for them."""
+        used = {~x for _, *operands in self.instructions for x in operands if type(x) is int and x < 0}
+        kept = sorted(used or {0})
+        names = {~k: place for place, k in enumerate(kept)}
+        names |= {k: len(kept) + k for k in range(len(self.results))}
         return Program(
-            tuple(self.inputs),
+            tuple(self.inputs[k] for k in kept),
             tuple(
-                (name, *[x if type(x) is float else ~x if x < 0 else count + x for x in operands])
-                for name, *operands in self.instructions
+                (name, *[x if type(x) is float else names[x] for x in operands]) for name, *operands in self.instructions
             ),
         )
 
 
 @st.composite
 def _programs(draw: st.DrawFn, max_inputs: int, max_instructions: int, table: list[Op]) -> Program:
-    draft = _Draft()
+    draft = _Draft(draw(st.lists(_inputs, min_size=1, max_size=max_inputs)))
+    # ``None`` is the end. Hypothesis cuts out a few draws at a time, so an instruction is as few of them as possible:
+    # the operation, and one for each operand.
+    chosen = st.sampled_from((None, *table * -(-16 // len(table))))
     for _ in range(max_instructions):
-        if draft.instructions and not draw(_going_on):
+        op = draw(chosen)
+        if op is not None:
+            operands = draw(_operands_of(op, draft))
+            if operands is not None:
+                draft.append(op, operands)
+        elif draft.instructions:
             break
-        inputs = len(draft.inputs)
-        if not draw(_instructions(table, draft, max_inputs)):
-            del draft.inputs[inputs:]
-    if not draft.inputs:
-        draft.inputs.append(draw(_inputs))
     return draft.finished()
 
 
 @st.composite
-def _instructions(draw: st.DrawFn, table: list[Op], draft: _Draft, max_inputs: int) -> bool:
-    """Draw an instruction and append it, if its operands suit it."""
-    op = draw(st.sampled_from(table))
+def _operands_of(draw: st.DrawFn, op: Op, draft: _Draft) -> list[Any] | None:
+    """Draw operands for ``op``; ``None`` where they do not suit it."""
     if op.arity is None:
         size = draw(st.integers(1, 3))
         domains = (op.domain[0],) * (2 * size if op.name in _PAIRED else size)
     else:
         domains = op.domain
-    operands = [draw(_operands(domain, draft, max_inputs)) for domain in domains]
+    operands: list[Any] = [draw(_operand(domain, draft)) for domain in domains]
     if None in operands or not any(type(x) is int for x in operands):
-        return False
+        return None
     if op.name == "take":
         operands.append(float(draw(st.integers(0, len(operands) - 1))))
-    numbers = [draft.number(x) for x in operands if x is not None]
+    numbers = [draft.number(x) for x in operands]
     if op.name == "where" and operands[0] not in draft.switches and abs(numbers[0]) < _MARGIN:
-        return False  # the condition jumps at 0, but for a predicate, which is flat there
-    if not _suits(op, numbers):
-        return False
-    draft.append(op, operands)
-    return True
+        return None  # the condition jumps at 0, but for a predicate, which is flat there
+    return operands if _suits(op, numbers) else None
 
 
 @st.composite
-def _operands(draw: st.DrawFn, domain: Domain, draft: _Draft, max_inputs: int) -> int | float | None:
-    """Draw a place in the pool, a new input, or now and then a number; ``None`` where the domain does not admit it."""
-    places = [x for x in draft.places() if _well_inside(domain, draft.number(x))]
-    choices: list[int | str] = list(places)
-    if len(draft.inputs) < max_inputs:
-        choices.append("input")
-    choices.append("number")
-    # Recent results come again and again: more of the program is alive, and more of it shared. They come last here,
-    # so shrinking moves an operand towards the inputs.
-    choices += places[-3:] * (len(places) // 2)
-    choice = draw(st.sampled_from(choices))
-    if isinstance(choice, int):
-        return choice
-    if choice == "input":
-        draft.inputs.append(draw(_inputs))
-        return ~(len(draft.inputs) - 1) if _well_inside(domain, draft.inputs[-1]) else None
+def _operand(draw: st.DrawFn, domain: Domain, draft: _Draft) -> int | float | None:
+    """Draw an input, a number or a result; ``None`` where there is none in the domain."""
+    inputs = [~k for k, x in enumerate(draft.inputs) if _well_inside(domain, x)]
     numbers = [x for x in _NUMBERS if _well_inside(domain, x)]
-    return draw(st.sampled_from(numbers)) if numbers else None
+    # From the newest on: most operands keep their meaning when an instruction before them is cut out. The newest two
+    # come again and again: more of the program is alive, and more of it is shared.
+    results = [k for k, x in enumerate(draft.results) if _well_inside(domain, x)][::-1]
+    results += results[:2] * (1 + len(results) // 2)
+    choices: list[Any] = [*inputs, *(["a number"] if numbers else []), *results]
+    choice = draw(st.sampled_from(choices)) if choices else None
+    return draw(st.sampled_from(numbers)) if choice == "a number" else choice
 
 
 def _well_inside(domain: Domain, x: float) -> bool:

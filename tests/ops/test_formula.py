@@ -33,7 +33,7 @@ ALL = list(operations().values())
         ("asin", "asin(a)", ("g / sqrt((1 - a) * (1 + a))",)),
         ("abs", "abs(a)", ("where(a > 0, g, where(a < 0, -g, 0))",)),
         ("where", "where(condition, a, b)", ("0", "where(condition, g, 0)", "where(condition, 0, g)")),
-        ("relu", "relu(a)", ("where(a <= 0, 0, g)",)),
+        ("relu", "relu(a)", ("where(out, g, 0)",)),
         ("sum", "sum([a, b, c])", ("g", "g", "g")),
         ("prod", "prod([a, b, c])", ("g * (b * c)", "g * a * c", "g * a * b")),
         ("dot", "dot([a, b], [c, d])", ("g * c", "g * d", "g * a", "g * b")),
