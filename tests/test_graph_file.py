@@ -42,7 +42,7 @@ def test_any_graph_comes_back_bit_for_bit(tmp_path: Path, pool: list[Value], lab
     for i, node in enumerate(pool):
         node.label = f"{label}{i}"
     pool[len(pool) // 2].backward()
-    pool[0].data = number  # stepped since the forward pass
+    pool[0].data = pool[-1].data = number  # stepped since the forward pass
     again = there_and_back(pool, tmp_path / "graph.json")
     assert same(snapshot(again), snapshot(pool))
     again[-1].backward()

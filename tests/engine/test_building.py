@@ -210,8 +210,8 @@ def recorded(node: Value) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["add", "mul"])
 @given(a=wild_numbers, b=wild_numbers)
 def test_the_operators_written_by_hand_do_what_the_general_way_does(name: str, a: float, b: float) -> None:
-    x, y = Value(a), Value(b)
-    x.data = a  # as after a step of training
+    x, y = Value(b), Value(a)
+    x.data, y.data = a, b  # as after a step of training
     for operands in ((x, y), (x, x), (x * 1.0, y)):
         node = BINARY[name](*operands)
         general = _apply(mg.operations()[name], operands)

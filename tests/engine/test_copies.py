@@ -66,7 +66,7 @@ def test_a_deep_copy_is_equal_and_apart(pool: list[Value]) -> None:
     for i, node in enumerate(pool):
         node.label = f"n{i}"
     pool[len(pool) // 2].backward()
-    pool[0].data = 0.125  # a parameter was stepped since
+    pool[0].data = pool[-1].data = 0.125  # stepped since the forward pass
     before = snapshot(pool)
     copies = copy.deepcopy(pool)
     assert same(snapshot(copies), before)

@@ -17,6 +17,7 @@ from support import registered, same, tame_numbers, wild_graphs
 
 import micrograd as mg
 from micrograd import StaleValueError, Value
+from micrograd.engine import reverse_sweep
 
 Function = Callable[[Any], Any]
 
@@ -143,6 +144,16 @@ def test_the_upstream_gradient_may_be_a_node_and_stays_connected(surrounded: boo
     slope = x.grad
     slope.backward()
     assert v.grad == 12.0 + 1.0
+
+
+def test_upstream_gradients_of_one_node_add_up_and_stay_connected() -> None:
+    x, v, w = Value(2.0), Value(5.0), Value(7.0)
+    y = x**3
+    with mg.no_grad():
+        _, leaves = reverse_sweep([(y, v), (x, w), (y, w), (x, v)], create_graph=True)
+    assert leaves[x].data == 12.0 * 12.0 + 12.0
+    leaves[x].backward()
+    assert (v.grad, w.grad) == (13.0, 13.0)
 
 
 @pytest.mark.parametrize("gradient", ["1", None, [1.0]])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import pickle
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,7 @@ from hypothesis import strategies as st
 from support import registered, run_python, same, snapshot, wild_graphs
 
 import micrograd as mg
-from micrograd import Value, nn
-from micrograd._copying import _writing
+from micrograd import Value, _copying, nn
 
 
 def through_c(thing: Any, protocol: int) -> Any:
@@ -41,7 +41,7 @@ WAYS: list[Any] = [
 @pytest.fixture(autouse=True)
 def _nothing_is_being_written() -> Any:
     yield
-    assert _writing.listing() is None
+    assert _copying._writing.listing() is None
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -108,6 +108,7 @@ def test_nodes_shared_among_results_stay_shared(way: Way) -> None:
 @given(wild_graphs(size=20), st.randoms(use_true_random=False), st.sampled_from(WAYS))
 def test_any_nodes_of_any_graph_in_any_order(pool: list[Value], dice: random.Random, way: Any) -> None:
     pool[len(pool) // 2].backward()
+    pool[0].data = pool[-1].data = 0.125  # stepped since the forward pass
     shuffled = list(pool)
     dice.shuffle(shuffled)
     before = snapshot(shuffled)
@@ -213,7 +214,7 @@ def test_a_pickler_that_fails_half_way_leaves_nothing_behind(way: Way) -> None:
     assert z2.parents[0].parents == (x2,)
 
 
-def test_a_graph_in_a_label_of_a_graph() -> None:
+def test_a_graph_in_a_label_of_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing forbids it, and one listing inside another must not lose the way back."""
     inner = mg.exp(Value(1.0) * 2)
     x = Value(2.0)
@@ -221,10 +222,30 @@ def test_a_graph_in_a_label_of_a_graph() -> None:
     hidden.label = Carrying("hidden")
     hidden.label.graph = inner
     outer = -mg.exp(hidden * x)
+    listed = 0
+
+    def counting(node: Value) -> Any:
+        nonlocal listed
+        listed += 1
+        return with_gradients(node)
+
+    with_gradients = _copying._with_gradients
+    monkeypatch.setattr(_copying, "_with_gradients", counting)
     x2, outer2 = pickle.loads(pickle.dumps((x, outer)))
+    assert listed == 2
     hidden2 = outer2.parents[0].parents[0].parents[0]
     assert (hidden2.label, hidden2.parents) == ("hidden", (x2,))
     assert hidden2.label.graph.op == "exp"
+
+
+def test_a_pickler_that_has_finished_and_lives_on_does_not_matter() -> None:
+    y = Value(1.0)
+    for _ in range(2 * sys.getrecursionlimit()):
+        y = -y
+    first = pickle.Pickler(io.BytesIO())
+    first.dump(y)
+    assert pickle.loads(pickle.dumps(y)).data == y.data
+    first.dump(y)
 
 
 class Carrying(str):

@@ -1,4 +1,4 @@
-"""Protects the policy for awkward points: IEEE 754 for values, PyTorch's conventions for derivatives, never an exception.
+"""Protects the policy for awkward points: values as IEEE 754, derivatives as PyTorch, and never an exception.
 
 Each line of ``POINTS`` is an operation, its operands, the value, and the gradient of every operand. Zeros are compared
 with their sign in values, where ``1 / -0.0`` can tell them apart, and without it in gradients.

@@ -1,4 +1,4 @@
-"""Protects totality: no operation and no rule raises, whatever floats come, and each gives what IEEE 754 and C99 say."""
+"""Protects totality: no operation and no rule raises, whatever floats come; each gives what IEEE 754 and C99 say."""
 
 from __future__ import annotations
 

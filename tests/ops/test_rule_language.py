@@ -1,8 +1,8 @@
 """Protects the language of the rules: what floats, Values and tracers share, and what no tracer could follow.
 
-A rule may use ``+ - *`` and operations. Python's own ``/`` and ``**`` raise where IEEE 754 gives a number, and a decision
-(``if``, ``and``, a comparison) is taken once and for all while a rule is being traced. What is read here is the bytecode
-of the rules and of every function that they call: it is what runs.
+A rule may use ``+ - *`` and operations. Python's own ``/`` and ``**`` raise where IEEE 754 gives a number, and a
+decision (``if``, ``and``, a comparison) is taken once and for all while a rule is being traced. What is read here is
+the bytecode of the rules and of every function that they call: it is what runs.
 """
 
 from __future__ import annotations
