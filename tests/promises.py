@@ -76,7 +76,7 @@ def check(row: Op, operands: Sequence[float]) -> bool:
 
 
 def anywhere(rng: random.Random, row: Op) -> tuple[float, ...]:
-    """Draw operands: half of them moderate, the rest of any magnitude, counted from 0 or from a border of the domain."""
+    """Draw operands: half of them moderate, the rest of any magnitude, counted from 0 or from the domain's borders."""
 
     def drawn(domain: Domain) -> float:
         while True:

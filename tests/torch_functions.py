@@ -28,12 +28,13 @@ def functions() -> dict[str, Callable[..., Any]]:
         *("div", "erf", "erfc", "exp", "exp2", "expm1", "fmod", "hypot", "log", "log10", "log1p", "log2", "maximum"),
         *("minimum", "mul", "neg", "relu", "sigmoid", "sin", "sinh", "sqrt", "sub", "tan", "tanh", "add"),
     )
-    predicates = {
-        name: lambda a, b, compare=getattr(t, name): compare(a, b).double() for name in ("gt", "ge", "lt", "le", "eq")
-    }
+
+    def predicate(name: str) -> Callable[..., Any]:
+        return lambda a, b: getattr(t, name)(a, b).double()
+
     return {
         **{name: getattr(t, name) for name in same_name},
-        **predicates,
+        **{name: predicate(name) for name in ("gt", "ge", "lt", "le", "eq")},
         "isnan": lambda a: t.isnan(a).double(),
         "pos": t.positive,
         "power": t.pow,

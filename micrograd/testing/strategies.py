@@ -193,7 +193,8 @@ class _Draft:
         return Program(
             tuple(self.inputs[k] for k in kept),
             tuple(
-                (name, *[x if type(x) is float else names[x] for x in operands]) for name, *operands in self.instructions
+                (name, *[x if type(x) is float else names[x] for x in operands])
+                for name, *operands in self.instructions
             ),
         )
 

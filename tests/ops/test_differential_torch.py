@@ -51,7 +51,7 @@ Points = Callable[..., bool]
 DEVIATIONS: dict[str, tuple[Points, str]] = {
     "acosh": (
         lambda a: a <= -1.0 or a > 1e154,
-        "PyTorch divides by sqrt(a * a - 1): real below the domain, where the value is nan, and 0 where a * a overflows",
+        "PyTorch divides by sqrt(a * a - 1): real below the domain, where the value is nan, and 0 for a * a too large",
     ),
     "asinh": (lambda a: abs(a) > 1e154, "PyTorch divides by sqrt(a * a + 1), which overflows"),
     "atan2": (
