@@ -202,17 +202,21 @@ class _Draft:
 @st.composite
 def _programs(draw: st.DrawFn, max_inputs: int, max_instructions: int, table: list[Op]) -> Program:
     draft = _Draft(draw(st.lists(_inputs, min_size=1, max_size=max_inputs)))
-    # ``None`` is the end. Hypothesis cuts out a few draws at a time, so an instruction is as few of them as possible:
-    # the operation, and one for each operand.
-    chosen = st.sampled_from((None, *table * -(-16 // len(table))))
-    for _ in range(max_instructions):
+    # ``None`` is the end, also of a program of full length: then an instruction can be cut out, and the end is still
+    # where it was. Hypothesis cuts out a few draws at a time; an instruction is as few of them as possible, the
+    # operation and one for each operand.
+    many = table * -(-12 // len(table))
+    chosen = st.sampled_from((*[None] * (len(many) // 12), *many))
+    for _ in range(4 * max_instructions + 1):
         op = draw(chosen)
+        if op is None and draft.instructions:
+            break
         if op is not None:
+            if len(draft.instructions) == max_instructions:
+                break
             operands = draw(_operands_of(op, draft))
             if operands is not None:
                 draft.append(op, operands)
-        elif draft.instructions:
-            break
     return draft.finished()
 
 
