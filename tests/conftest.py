@@ -1,6 +1,7 @@
 """What the whole suite shares.
 
-Hypothesis draws the same examples in every run on a server, and new ones elsewhere.
+Hypothesis draws the same examples in every run, so that who installs the package and runs its tests sees what CI saw.
+``MICROGRAD_TESTS=explore python -m pytest`` draws new ones.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from micrograd.ops import Operand
 from micrograd.ops import table as table_module
 
 # No deadline: a machine that is busy with something else is not a fault of the code under test.
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
-settings.register_profile("local", deadline=None, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+settings.register_profile("repeat", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("MICROGRAD_TESTS", "repeat"))
 
 
 @pytest.fixture

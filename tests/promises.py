@@ -32,7 +32,9 @@ def limit(row: Op) -> float:
 
 
 def admitted(row: Op, domain: Domain, x: float) -> bool:
-    return domain.contains(x) and abs(x) <= limit(row) and (x == 0.0 or abs(x) >= SMALLEST)
+    # Products of many operands underflow on the way too, where the result does not.
+    smallest = SMALLEST if row.arity is not None else 1.0 / limit(row)
+    return domain.contains(x) and abs(x) <= limit(row) and (x == 0.0 or abs(x) >= smallest)
 
 
 def gradient(row: Op, operands: Sequence[float]) -> tuple[float, list[float]]:

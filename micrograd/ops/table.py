@@ -32,7 +32,8 @@ class Accuracy:
     textbook's ``1 - out * out`` for tanh is exact to an ulp of 1 and no better.
 
     An operation over n operands promises n times as much: its value in ulps of ``|x f'(x)|``, summed over the operands,
-    where that is more than the result, because terms may cancel.
+    where that is more than the result, because terms may cancel. No promise is made where a product or a sum of some of
+    the operands already overflows or underflows.
     """
 
     value: float = 2.0

@@ -206,7 +206,7 @@ def _programs(draw: st.DrawFn, max_inputs: int, max_instructions: int, table: li
     # where it was. Hypothesis cuts out a few draws at a time; an instruction is as few of them as possible, the
     # operation and one for each operand.
     many = table * -(-12 // len(table))
-    chosen = st.sampled_from((*[None] * (len(many) // 12), *many))
+    chosen = st.sampled_from((*[None] * max(1, len(many) // 24), *many))
     for _ in range(4 * max_instructions + 1):
         op = draw(chosen)
         if op is None and draft.instructions:
