@@ -387,14 +387,15 @@ def _sweep(order: list[Value], leaves: dict[Value, Any]) -> None:
 def _sweep_checked(order: list[Value], leaves: dict[Value, Any], detector: Any, on_values: bool) -> None:
     """Run the backward pass with every check: on numbers or, for derivatives of derivatives, on the Values."""
     node = None
+    pairs: list[tuple[Value, Any]]
     try:
         for node in reversed(order):
             g = node._adjoint
             if type(g) is float and g == 0.0:
-                if on_values:  # no gradient, no share; but each leaf gets a Value
-                    leaves.update({x: 0.0 for x in node.parents if x._op_row is None and x not in leaves})
-                continue
-            if on_values:
+                if not on_values:
+                    continue
+                pairs = [(x, 0.0) for x in node.parents]  # so that each leaf gets a Value
+            elif on_values:
                 _refuse_stale(node)
                 pairs = _contributions(node, g, node, node.operands)
             else:
@@ -404,7 +405,7 @@ def _sweep_checked(order: list[Value], leaves: dict[Value, Any], detector: Any, 
                     share = _exact(share, node)
                 number = _number(share)
                 if _number(g) == 0.0 and not math.isfinite(number):
-                    continue  # no gradient, no share: 0 * inf is 0 here
+                    share = number = 0.0  # no gradient, no share: 0 * inf is 0 here
                 if operand._op_row is None:
                     total = leaves[operand] = _plus(leaves.get(operand, 0.0), share)
                 else:
@@ -421,7 +422,10 @@ def _say_where(error: Exception, node: Value | None) -> None:
 
 
 def _plus(total: Any, share: Any) -> Any:
-    return share if type(total) is float and total == 0.0 and type(share) is Value else total + share
+    """Return the sum, without a node for adding nothing to a Value, or a Value to nothing."""
+    if type(total) is Value:
+        return total if type(share) is float and share == 0.0 else total + share
+    return share if type(share) is Value and total == 0.0 else total + share
 
 
 def _refuse_stale(node: Value) -> None:

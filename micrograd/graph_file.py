@@ -10,8 +10,8 @@ The file is one object::
 
 A node comes after its operands; an operand is the position of a node, or a number. ``captured`` and ``out`` are the
 numbers of the forward pass. ``roots`` is the position of the saved Value, or lists and objects of positions, as they
-were given to ``save``. Infinities and nan are the texts ``"inf"``, ``"-inf"``, ``"nan"``. An operation is named as in
-the table; one that is registered by the user has to be registered before ``load`` too.
+were given to ``save``. Infinities and nan are the texts ``"inf"``, ``"-inf"``, ``"nan"`` and ``"-nan"``. An operation
+is named as in the table; one that is registered by the user has to be registered before ``load`` too.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def _entry(node: Value, position: dict[Value, int]) -> dict[str, Any]:
 
 
 def _written(x: float) -> float | str:
-    return x if math.isfinite(x) else repr(x)
+    if math.isfinite(x):
+        return x
+    return "-nan" if x != x and math.copysign(1.0, x) < 0.0 else repr(x)  # ``copysign`` sees the sign of a nan
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -216,6 +218,6 @@ def _read(entry: dict[str, Any], key: str) -> float:
 def _real(x: Any) -> float:
     if isinstance(x, (int, float)) and not isinstance(x, bool):
         return float(x)
-    if x in ("inf", "-inf", "nan"):
+    if x in ("inf", "-inf", "nan", "-nan"):
         return float(x)
     raise ValueError(f"{describe(x)} is not a number")

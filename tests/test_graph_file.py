@@ -63,10 +63,11 @@ def test_the_numbers_of_the_forward_pass_are_kept(path: Path) -> None:
 
 
 def test_infinities_and_nan_are_texts_and_zero_keeps_its_sign(path: Path) -> None:
-    values = [Value(x) for x in (math.inf, -math.inf, math.nan, -0.0, 5e-324, 1.7976931348623157e308, 0.1)]
+    values = [Value(x) for x in (math.inf, -math.inf, math.nan, -0.0, 5e-324, 1.7976931348623157e308, 0.1, -math.nan)]
     values[0].grad = math.nan
     again = there_and_back(values, path)
     assert same([v.data for v in again], [v.data for v in values])
+    assert [math.copysign(1.0, v.data) for v in again] == [1.0, -1.0, 1.0, -1.0, 1.0, 1.0, 1.0, -1.0]
     assert math.isnan(again[0].grad)
     content = json.loads(path.read_text(), parse_constant=lambda text: pytest.fail(f"{text} is not JSON"))
     assert [node["data"] for node in content["nodes"][:4]] == ["inf", "-inf", "nan", -0.0]

@@ -103,8 +103,8 @@ def test_the_result_is_linear_in_the_upstream_gradient(pool: list[Value], expone
     for node in pool:
         node.grad = 0.0
     pool[-1].backward(2.0**exponent)
-    # A power of two only shifts exponents.
-    assert [node.grad for node in pool] == [g * 2.0**exponent for g in first]
+    for node, g in zip(pool, first):  # a power of two only shifts exponents, but for numbers that are almost 0
+        assert node.grad == g * 2.0**exponent or abs(node.grad) + abs(g) < 1e-250
 
 
 @pytest.mark.parametrize("gradient", [2, True, np.float32(0.5), Fraction(1, 4), -3.0])

