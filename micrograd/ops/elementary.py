@@ -221,7 +221,7 @@ acos: Op = row(
 
 
 def _over_squared_length(part: Any, a: Any, b: Any) -> Any:
-    """``part / (a*a + b*b)``, neither overflowing nor underflowing on the way; 0 at the origin."""
+    """``part / (a*a + b*b)``, without squares that overflow or underflow; 0 at the origin."""
     length = hypot(a, b)
     return where(eq(length, 0.0), 0.0, div(div(part, length), length))
 
