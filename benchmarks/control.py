@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
+from time import perf_counter
 from typing import Any
 
 from benchmarks.clock import clock
@@ -18,23 +19,27 @@ STEADY = 1.25
 _SIZE = 200_000
 
 
-def prepare(engine: object, paused: bool, size: int) -> Callable[[], dict[str, Any]]:
-    """Return the control as a workload of ``size`` additions that needs no engine."""
+def prepare(engine: object, setting: str, size: int) -> Callable[[], dict[str, Any]]:
+    """Return the control as a workload of ``size`` additions that needs no engine, timed by the clock ``setting``."""
+    time = perf_counter if setting == "wall" else clock
 
     def run() -> dict[str, Any]:
-        start = clock()
+        start = time()
         total = 0.0
         for i in range(size):
             total = total * 0.5 + i
-        return {"seconds": clock() - start}
+        return {"seconds": time() - start}
 
     return run
 
 
 @contextmanager
-def started() -> Iterator[Callable[[], float]]:
-    """Return the control in a process of its own, as a function that runs it once and returns its seconds."""
-    with Worker("control", "", "on", _SIZE) as worker:
+def started(setting: str = "processor") -> Iterator[Callable[[], float]]:
+    """Return the control in a process of its own, as a function that runs it once and returns its seconds.
+
+    ``setting`` is the clock that the workload uses: of the "processor", or on the "wall".
+    """
+    with Worker("control", "", setting, _SIZE) as worker:
         yield lambda: float(worker.run()["seconds"])
 
 

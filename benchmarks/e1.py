@@ -22,13 +22,25 @@ from benchmarks.processes import Worker, WorkerError
 from benchmarks.report import Cell, Report, milliseconds, ratio
 from benchmarks.rounds import Rounds, Session, attempt, enlist, play, runs
 
-__all__ = ["REPEAT", "SIZE", "SUMMARY", "disagreement", "prepare", "run", "two_moons"]
+__all__ = [
+    "LAYERS",
+    "REPEAT",
+    "SIZES",
+    "SUMMARY",
+    "disagreement",
+    "initial_parameters",
+    "network",
+    "prepare",
+    "run",
+    "score",
+    "two_moons",
+]
 
 SUMMARY = "one training step of an MLP [2, 16, 16, 1], scalar by scalar, for SIZE two-moons samples"
-SIZE = 100
+SIZES = (100,)
 REPEAT = 15
 
-_LAYERS = (2, 16, 16, 1)
+LAYERS = (2, 16, 16, 1)
 _ALPHA = 1e-4  # of the L2 term
 _TOLERANCE = 1e-9
 _WARM_UP = 2
@@ -53,21 +65,24 @@ def two_moons(samples: int, seed: int = 1337, noise: float = 0.1) -> list[tuple[
     return points
 
 
-def _initial_parameters() -> list[float]:
+def initial_parameters() -> list[float]:
+    """Return the network's parameters layer by layer, neuron by neuron: weights, then bias."""
     rng = random.Random(1)
-    count = sum((inputs + 1) * outputs for inputs, outputs in pairwise(_LAYERS))
+    count = sum((inputs + 1) * outputs for inputs, outputs in pairwise(LAYERS))
     return [rng.uniform(-1.0, 1.0) for _ in range(count)]
 
 
-def _network(parameters: Sequence[Any]) -> Network:
+def network(parameters: Sequence[Any]) -> Network:
+    """Arrange parameters, in the order of ``initial_parameters``, in layers of neurons."""
     following = iter(parameters)
     return [
         [([next(following) for _ in range(inputs)], next(following)) for _ in range(outputs)]
-        for inputs, outputs in pairwise(_LAYERS)
+        for inputs, outputs in pairwise(LAYERS)
     ]
 
 
-def _score(network: Network, x: Sequence[Any], relu: Callable[[Any], Any]) -> Any:
+def score(network: Network, x: Sequence[Any], relu: Callable[[Any], Any]) -> Any:
+    """Return the output of a network, with relu in every layer but the last."""
     *hidden, last = network
     for layer in hidden:
         x = [relu(sum((w * v for w, v in zip(weights, x)), bias)) for weights, bias in layer]
@@ -77,20 +92,21 @@ def _score(network: Network, x: Sequence[Any], relu: Callable[[Any], Any]) -> An
 
 def _loss(engine: Engine, network: Network, parameters: Iterable[Any], data: Sequence[Any]) -> Any:
     relu, constant = engine.relu, engine.constant
-    losses = [relu(1.0 + -y * _score(network, [constant(v) for v in x], relu)) for x, y in data]
+    losses = [relu(1.0 + -y * score(network, [constant(v) for v in x], relu)) for x, y in data]
     return sum(losses) * (1.0 / len(losses)) + _ALPHA * sum(p * p for p in parameters)
 
 
-def prepare(engine: Engine, paused: bool, size: int) -> Callable[[], dict[str, Any]]:
+def prepare(engine: Engine, setting: str, size: int) -> Callable[[], dict[str, Any]]:
     """Return a function that makes one step and returns its seconds, its loss and all gradients.
 
-    The graph dies within the time that is taken. With ``paused``, the collector rests during the step and cleans up
-    between steps; else it is left alone, as in a user's training loop.
+    The graph dies within the time that is taken. Where the setting is "paused", the collector rests during the step and
+    cleans up between steps; else it is left alone, as in a user's training loop.
     """
+    paused = setting == "paused"
     data = two_moons(size)
-    numbers = _initial_parameters()
+    numbers = initial_parameters()
     parameters = [engine.parameter(x) for x in numbers]
-    network = _network(parameters)
+    neurons = network(parameters)
 
     def step() -> float:
         engine.begin(parameters)
@@ -104,7 +120,7 @@ def prepare(engine: Engine, paused: bool, size: int) -> Callable[[], dict[str, A
             parameters, network = [], []
             engine.renew()
             parameters = [engine.parameter(x) for x in numbers]
-            network = _network(parameters)
+            neurons = network(parameters)
         if paused:
             gc.collect()
         with engine.paused() if paused else nullcontext():
@@ -124,7 +140,7 @@ class _Trainer:
 
     def __init__(self, peer: Peer, collector: str, size: int, reference: dict[str, Any]) -> None:
         self.peer, self.collector = peer, collector
-        self.worker = Worker("e1", peer.key, collector, size)
+        self.worker = Worker("e1", f"peers.{peer.key}", collector, size)
         self.outcome = ""
         self._reference = reference
 
@@ -195,7 +211,7 @@ def _report(session: Session, trainers: Sequence[_Trainer], rounds: Rounds, miss
         results.append({**who, **vars(timing), "seconds": steps})
     steady, noisy = control.judge(rounds.control)
     agree = (
-        f"loss and all {len(_initial_parameters())} gradients of every timed step agree to a relative {_TOLERANCE:g}"
+        f"loss and all {len(initial_parameters())} gradients of every timed step agree to a relative {_TOLERANCE:g}"
     )
     failed = [f"{t.peer.title}, collector {t.collector}: {t.outcome}" for t in trainers if t.outcome]
     return Report(

@@ -28,10 +28,10 @@ try:
 except ModuleNotFoundError:  # Windows: memory is reported as not measured
     resource = None  # type: ignore[assignment]
 
-__all__ = ["PROMISE", "REPEAT", "SIZE", "SUMMARY", "prepare", "run"]
+__all__ = ["PROMISE", "REPEAT", "SIZES", "SUMMARY", "prepare", "run"]
 
 SUMMARY = "a chain of SIZE additions is built, differentiated and freed"
-SIZE = 1_000_000
+SIZES = (1_000_000,)
 REPEAT = 5
 
 PROMISE = 300
@@ -46,14 +46,14 @@ _NOT_MEASURED = -1
 # --- the workload, in a process of its own -------------------------------------------------------------------
 
 
-def prepare(engine: Engine, paused: bool, size: int) -> Callable[[], dict[str, Any]]:
+def prepare(engine: Engine, setting: str, size: int) -> Callable[[], dict[str, Any]]:
     """Return a function that runs the chain: at its first call for time and memory, then for what remains of it."""
     calls = iter((_timed, _remaining))
 
     def run() -> dict[str, Any]:
         call = next(calls)
         try:
-            with engine.paused() if paused else nullcontext():
+            with engine.paused() if setting == "paused" else nullcontext():
                 return call(engine, size)
         except RecursionError:
             return {"stopped": _longest(engine, size)}
@@ -168,7 +168,7 @@ class _Builder:
         self.remaining: int | None = None
 
     def run(self) -> float:
-        with Worker("e2", self.peer.key, self.collector, self.size) as worker:
+        with Worker("e2", f"peers.{self.peer.key}", self.collector, self.size) as worker:
             self.version = worker.version
             answer = worker.run()
             if "stopped" in answer:

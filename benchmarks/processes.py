@@ -17,6 +17,15 @@ _ROOT = Path(__file__).resolve().parent.parent
 COLLECTOR = ("paused", "on")
 """Python's garbage collector: resting during a step, or with Python's defaults and never called by us."""
 
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "JAX_PLATFORMS": "cpu",
+    "JAX_ENABLE_X64": "1",
+}
+
 
 class NotInstalledError(Exception):
     """Raised where an engine's package is missing."""
@@ -30,21 +39,20 @@ class Worker:
     """One engine in a process of its own; a context manager that ends the process.
 
     Args:
-        workload: a module of this package that has ``prepare``.
-        engine: the key of a peer, empty for a workload that needs none.
-        collector: one of ``COLLECTOR``.
-        size: how large the workload is.
+        task: a module of this package that has ``prepare``.
+        engine: a module of this package that has ``load``, empty for a task that needs none.
+        setting: what ``prepare`` is to prepare; for scalar workloads one of ``COLLECTOR``.
+        sizes: how large the workload is.
 
     Raises ``NotInstalledError`` where the engine's package is missing, ``WorkerError`` for any other failure.
     """
 
-    def __init__(self, workload: str, engine: str, collector: str, size: int) -> None:
-        self._name = f"{workload} on {engine or 'Python'}, collector {collector}"
-        one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    def __init__(self, task: str, engine: str, setting: str, *sizes: int) -> None:
+        self._name = f"{task} on {engine or 'Python'}, {setting}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", workload, engine, collector, str(size)],
+            [sys.executable, "-m", "benchmarks.worker", task, engine, setting, *map(str, sizes)],
             cwd=_ROOT,
-            env=os.environ | one_thread,
+            env=os.environ | _ONE_THREAD,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Cell", "Report", "milliseconds", "ratio"]
+__all__ = ["Cell", "Report", "milliseconds", "ratio", "significant"]
 
 Cell = str | float
 
@@ -50,3 +50,12 @@ def ratio(value: float) -> float:
     (0.88, 12.3)
     """
     return round(value, 2 if value < 10.0 else 1)
+
+
+def significant(value: float) -> float:
+    """Return a figure rounded to three digits, whole from 1000 on.
+
+    >>> significant(0.0123456), significant(12.3456), significant(123456.7)
+    (0.0123, 12.3, 123457.0)
+    """
+    return round(value) * 1.0 if value >= 1000.0 else float(f"{value:.3g}")

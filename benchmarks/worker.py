@@ -1,4 +1,4 @@
-"""One engine in one process: ``python -m benchmarks.worker WORKLOAD ENGINE COLLECTOR SIZE``, started by ``processes``.
+"""One engine in one process: ``python -m benchmarks.worker TASK ENGINE SETTING SIZE...``, started by ``processes``.
 
 Reads commands and answers each with one line of JSON. The first answer says that the engine is ready, or why it is not;
 then every line that comes runs the workload once.
@@ -17,8 +17,8 @@ from typing import Any
 __all__ = ["main"]
 
 
-def main(workload: str, engine: str, collector: str, size: str) -> None:
-    """Serve runs of ``workload`` on ``engine`` until the input ends."""
+def main(task: str, engine: str, setting: str, *sizes: str) -> None:
+    """Serve runs of ``task`` on ``engine``, both modules of this package, until the input ends."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # what an engine prints is no answer
 
@@ -28,8 +28,8 @@ def main(workload: str, engine: str, collector: str, size: str) -> None:
 
     run: Callable[[], dict[str, Any]]
     try:
-        loaded = importlib.import_module(f"benchmarks.peers.{engine}").load() if engine else None
-        run = importlib.import_module(f"benchmarks.{workload}").prepare(loaded, collector == "paused", int(size))
+        loaded = importlib.import_module(f"benchmarks.{engine}").load() if engine else None
+        run = importlib.import_module(f"benchmarks.{task}").prepare(loaded, setting, *map(int, sizes))
     except ImportError as error:
         answer(missing=str(error))
         return

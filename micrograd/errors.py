@@ -7,7 +7,10 @@ built-in exceptions, so ``except ValueError`` keeps working::
     ├── ArithmeticError
     │   └── AnomalyError          a value or a gradient stopped being finite
     ├── RuntimeError
+    │   ├── CompilationError      an operation that a backend cannot translate
     │   └── StaleValueError       an operand changed since the forward pass
+    ├── TypeError
+    │   └── TraceError            a function that cannot be captured for compilation
     └── ValueError
         ├── ExpressionError       text that is not an expression of the command line
         └── GraphFileError        a file that is not a graph this version can load
@@ -19,9 +22,11 @@ from __future__ import annotations
 
 __all__ = [
     "AnomalyError",
+    "CompilationError",
     "ExpressionError",
     "GraphFileError",
     "StaleValueError",
+    "TraceError",
     "describe",
     "not_a_number",
 ]
@@ -33,6 +38,14 @@ class AnomalyError(ArithmeticError):
 
 class StaleValueError(RuntimeError):
     """Raised by a differentiable backward pass when an operand changed since the forward pass."""
+
+
+class CompilationError(RuntimeError):
+    """Raised for an operation that a backend cannot translate: its rule or its forward function cannot be traced."""
+
+
+class TraceError(TypeError):
+    """Raised where a function that is being compiled asks a symbol for its number; names the line."""
 
 
 class ExpressionError(ValueError):

@@ -1,0 +1,108 @@
+"""``Builder``, which adds instructions to a program, and ``Symbol``, which lets Python code do it.
+
+A symbol is a number that is not known yet. Whatever is written with operations runs on symbols as it runs on numbers and
+on Values, and leaves instructions behind: the user's function, the derivative rules of the table, the expansions of
+``lower.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from micrograd.compiler.program import CHAIN, Program
+from micrograd.compiler.rewrite import folded, simplified
+from micrograd.ops import Op, Operand
+
+__all__ = ["Builder", "Symbol"]
+
+
+class Builder:
+    """A program that is being written.
+
+    Args:
+        rewriting: fold constants, simplify, and reuse an instruction that is there already. Off while a function is
+            captured: its derivative is taken of what the user wrote, and simplified afterwards.
+    """
+
+    def __init__(self, *, rewriting: bool = True) -> None:
+        self.rewriting = rewriting
+        self.ops: list[str] = []
+        self.operands: list[tuple[Any, ...]] = []
+        self._known: dict[tuple[Any, ...], int] = {}
+
+    def constant(self, x: float) -> int:
+        """Return the instruction of a number."""
+        return self.leaf("constant", x)
+
+    def leaf(self, kind: str, *payload: Any) -> int:
+        """Return the instruction of a leaf, the one that is there if it is."""
+        key = (kind, repr(payload))  # not the number itself: 0.0 == -0.0, and nan is not nan
+        number = self._known.get(key)
+        if number is None:
+            number = self._known[key] = self._append(kind, payload)
+        return number
+
+    def number(self, x: int) -> float | None:
+        """Return the number that instruction ``x`` is known to give, or ``None``."""
+        return self.operands[x][0] if self.ops[x] == "constant" else None  # type: ignore[no-any-return]
+
+    def emit(self, op: str, operands: tuple[int, ...]) -> int:
+        """Return the instruction that applies ``op``: a new one, or one that gives the same bits."""
+        if not self.rewriting:
+            return self._append(op, operands)
+        key = (op, operands)
+        number = self._known.get(key)
+        if number is not None:
+            return number
+        number = self._rewritten(op, operands)
+        if number is None:
+            number = self._append(op, operands)
+        self._known[key] = number
+        return number
+
+    def _rewritten(self, op: str, operands: tuple[int, ...]) -> int | None:
+        ops = self.ops
+        if op == CHAIN:
+            return None
+        for x in operands:
+            if ops[x] != "constant":
+                return simplified(self, op, operands)
+        return self.constant(folded(op, tuple([self.operands[x][0] for x in operands])))
+
+    def _append(self, op: str, operands: tuple[Any, ...]) -> int:
+        self.ops.append(op)
+        self.operands.append(operands)
+        return len(self.ops) - 1
+
+    def symbol(self, x: int) -> Any:
+        """Return instruction ``x`` for Python code to work with: a constant as the float it is."""
+        number = self.number(x)
+        return Symbol(self, x) if number is None else number
+
+    def place(self, x: Any) -> int:
+        """Return the instruction of a symbol or a float: the way back from ``symbol``."""
+        return x.id if type(x) is Symbol else self.constant(x)
+
+    def program(self, **outputs: Any) -> Program:
+        """Return what was written, as a program with these outputs."""
+        return Program(self.ops, self.operands, **outputs)
+
+
+class Symbol(Operand):
+    """An instruction of a program, for rules and expansions to compute with."""
+
+    __slots__ = ("_builder", "id")
+
+    def __init__(self, builder: Builder, number: int) -> None:
+        self._builder = builder
+        self.id = number
+
+    def __micrograd_op__(self, op: Op, operands: tuple[Any, ...]) -> Any:
+        """Add the instruction that applies ``op``."""
+        b = self._builder
+        return b.symbol(b.emit(op.name, tuple([x.id if type(x) is Symbol else b.constant(x) for x in operands])))
+
+    def _refuse(self, *others: Any) -> NoReturn:
+        raise TypeError("a rule that decides by its operands cannot be compiled; write it with micrograd.where")
+
+    __bool__ = __float__ = __int__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __hash__ = _refuse  # type: ignore[assignment]

@@ -1,0 +1,187 @@
+"""Lowering: composite operations expanded into the few that every native backend spells.
+
+An expansion computes what the row's forward function computes, in the same way, written with operations instead of
+Python's ``if``. The backends then need a spelling for ``PRIMITIVES`` only, and the user's own operations come in by
+themselves: their forward functions are tried on symbols.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from micrograd import ops
+from micrograd.compiler.builder import Builder, Symbol
+from micrograd.compiler.program import CHAIN, LEAVES, Program, renumbered, without_dead_code
+from micrograd.errors import CompilationError
+from micrograd.ops.table import is_builtin, operations
+
+__all__ = ["LIBRARY", "PRIMITIVES", "lowered"]
+
+LIBRARY = frozenset(
+    "exp exp2 expm1 log log1p log2 log10 cbrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc"
+    " power atan2 hypot fmod".split()
+)
+"""Functions that a backend takes from the C library, or from a vector version of it."""
+
+PRIMITIVES = LIBRARY | frozenset(
+    "add sub mul div neg abs sqrt gt ge lt le eq isnan where copysign".split()
+) | {CHAIN, "take"}
+"""Everything that a native backend spells."""
+
+
+def lowered(program: Program) -> Program:
+    """Return the program written with ``PRIMITIVES`` only.
+
+    Raises ``CompilationError`` for an operation that cannot be expanded: a user's, whose forward function is not
+    written with operations.
+
+    >>> p = Program(["argument", "relu"], [(0,), (0,)], outputs={"value": 1})
+    >>> print(lowered(p))
+    %0 = argument 0
+    %1 = constant 0.0
+    %2 = le %0, %1
+    %3 = where %2, %1, %0
+    value %3
+    """
+    b = Builder()
+    number: list[int] = []
+    for op, operands in zip(program.ops, program.operands):
+        if op in LEAVES:
+            number.append(b.leaf(op, *operands))
+            continue
+        places = tuple([number[x] for x in operands])
+        if op in PRIMITIVES and not (op == "take" and not _of_leaves(b, places)):
+            number.append(b.emit(op, places))
+        else:
+            number.append(_expanded(b, op, places))
+    return without_dead_code(renumbered(program, b.ops, b.operands, number))
+
+
+def _of_leaves(b: Builder, places: tuple[int, ...]) -> bool:
+    return all(b.ops[x] in ("argument", "parameter") for x in places[:-1])
+
+
+def _expanded(b: Builder, op: str, places: tuple[int, ...]) -> int:
+    expansion = _EXPANSIONS.get(op)
+    if expansion is not None and is_builtin(operations()[op]):
+        if op == "take":
+            return b.place(_take(*[_symbol(b, x) for x in places]))
+        return b.place(expansion(*[b.symbol(x) for x in places]))
+    try:
+        return b.place(operations()[op].forward(*[b.symbol(x) for x in places]))
+    except Exception as error:  # a user's function may be any Python and fail in any way
+        raise CompilationError(
+            f"the operation {op!r} has no native form: its forward function is not written with + - * and operations"
+            f" of micrograd ({error}); compile with backend='python', or write it so"
+        ) from error
+
+
+def _symbol(b: Builder, x: int) -> Any:
+    return Symbol(b, x) if b.number(x) is None else b.number(x)
+
+
+# --- expansions -------------------------------------------------------------------------------------------------
+
+_SQRT_HALF = math.sqrt(0.5)
+_DEGREES, _RADIANS = 180.0 / math.pi, math.pi / 180.0
+
+
+def _sum(*xs: Any) -> Any:
+    total: Any = 0.0
+    for x in xs:
+        total = total + x
+    return total
+
+
+def _prod(*xs: Any) -> Any:
+    product: Any = 1.0
+    for x in xs:
+        product = product * x
+    return product
+
+
+def _dot(*operands: Any) -> Any:
+    half = len(operands) // 2
+    return _sum(*[x * y for x, y in zip(operands[:half], operands[half:])])
+
+
+def _dist(*operands: Any) -> Any:
+    half = len(operands) // 2
+    differences = [ops.abs(x - y) for x, y in zip(operands[:half], operands[half:])]
+    largest: Any = 0.0
+    for d in differences:
+        largest = _maximum(largest, d)
+    # Scaled by the largest, the squares neither overflow nor vanish; without any difference there is nothing to scale.
+    scale = ops.where(ops.eq(largest, 0.0) + ops.eq(largest, math.inf), 1.0, largest)
+    return scale * ops.sqrt(_sum(*[_square(ops.div(d, scale)) for d in differences]))
+
+
+def _square(x: Any) -> Any:
+    return x * x
+
+
+def _maximum(a: Any, b: Any) -> Any:
+    return ops.where(ops.ge(a, b), a, ops.where(ops.isnan(a), a, b))
+
+
+def _minimum(a: Any, b: Any) -> Any:
+    return ops.where(ops.le(a, b), a, ops.where(ops.isnan(a), a, b))
+
+
+def _clamp(a: Any, low: Any, high: Any) -> Any:
+    raised = ops.where(ops.lt(a, low), low, a)
+    held = ops.where(ops.gt(raised, high), high, raised)
+    return ops.where(ops.isnan(low) + ops.isnan(high), math.nan, held)
+
+
+def _sigmoid(a: Any) -> Any:
+    e = ops.exp(-ops.abs(a))
+    return ops.div(ops.where(ops.lt(a, 0.0), e, 1.0), 1.0 + e)
+
+
+def _logsumexp(*xs: Any) -> Any:
+    peak: Any = -math.inf
+    for x in xs:
+        peak = _maximum(peak, x)
+    # The first of the largest is left out of the sum and counts as 1; log1p keeps the others where they are tiny.
+    seen: Any = 0.0
+    others: Any = 0.0
+    for x in xs:
+        is_first = ops.eq(x, peak) * (1.0 - seen)
+        seen = seen + is_first
+        others = others + ops.where(is_first, 0.0, ops.exp(x - peak))
+    return ops.where(ops.eq(ops.abs(peak), math.inf), peak, peak + ops.log1p(others))
+
+
+def _take(*operands: Any) -> Any:
+    *values, index = operands
+    result = values[-1]
+    for i in range(len(values) - 2, -1, -1):
+        result = ops.where(ops.eq(index, float(i)), values[i], result)
+    return result
+
+
+_EXPANSIONS: dict[str, Callable[..., Any]] = {
+    "clamp": _clamp,
+    "degrees": lambda a: a * _DEGREES,
+    "dist": _dist,
+    "dot": _dot,
+    "elu": lambda a, alpha: ops.where(ops.gt(a, 0.0), a, alpha * ops.expm1(a)),
+    "gelu": lambda a: a * (0.5 * ops.erfc(-a * _SQRT_HALF)),
+    "leaky_relu": lambda a, slope: ops.where(ops.gt(a, 0.0), a, slope * a),
+    "logsumexp": _logsumexp,
+    "maximum": _maximum,
+    "mean": lambda *xs: ops.div(_sum(*xs), float(len(xs))),
+    "minimum": _minimum,
+    "pos": lambda a: a,
+    "prod": _prod,
+    "radians": lambda a: a * _RADIANS,
+    "relu": lambda a: ops.where(ops.le(a, 0.0), 0.0, a),
+    "sigmoid": _sigmoid,
+    "silu": lambda a: a * _sigmoid(a),
+    "softplus": lambda a: ops.where(ops.lt(a, 0.0), 0.0, a) + ops.log1p(ops.exp(-ops.abs(a))),
+    "sum": _sum,
+    "take": _take,
+}
