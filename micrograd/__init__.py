@@ -22,7 +22,14 @@ from micrograd import ops
 from micrograd._modes import detect_anomaly, no_grad, pause_gc, scope
 from micrograd.arrays import array, data_of, grad_of
 from micrograd.engine import Value
-from micrograd.errors import AnomalyError, ExpressionError, GraphFileError, StaleValueError
+from micrograd.errors import (
+    AnomalyError,
+    CompilationError,
+    ExpressionError,
+    GraphFileError,
+    StaleValueError,
+    TraceError,
+)
 from micrograd.functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from micrograd.graph import explain, statistics, topological_order
 from micrograd.graph_file import load, save
@@ -39,18 +46,22 @@ from micrograd.ops.selection import *
 if TYPE_CHECKING:
     from micrograd import nn as nn
     from micrograd import testing as testing
+    from micrograd.compiler import compile as compile
 
 __version__ = "0.2.0"
 
 __all__ = [
     "AnomalyError",
+    "CompilationError",
     "ExpressionError",
     "GraphFileError",
     "StaleValueError",
+    "TraceError",
     "Value",
     "Accuracy",
     "Op",
     "array",
+    "compile",
     "data_of",
     "detect_anomaly",
     "explain",
@@ -80,15 +91,18 @@ __all__ += ops.activations.__all__
 __all__ += ops.reductions.__all__
 
 _WINGS = ("nn", "testing")  # loaded when they are first asked for
+_ON_DEMAND = {"compile": "micrograd.compiler"}
 
 
 def __getattr__(name: str) -> _Any:
     if name in _WINGS:
         return _importlib.import_module(f"micrograd.{name}")
+    if name in _ON_DEMAND:
+        return getattr(_importlib.import_module(_ON_DEMAND[name]), name)
     if name in ops.operations():  # an operation that was registered by the user
         return ops.operations()[name]
     raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_WINGS, *ops.operations()})
+    return sorted({*globals(), *_WINGS, *_ON_DEMAND, *ops.operations()})

@@ -12,7 +12,7 @@ from typing import Any
 
 from micrograd.arrays import from_flat, is_array
 
-__all__ = ["Structure", "flatten"]
+__all__ = ["Structure", "flatten", "mapped"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class _Slot:
         return from_flat([next(leaves) for _ in range(self.size)], self.shape)
 
 
-def _mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
     """Return ``tree`` with ``function`` applied to everything that is not a list, tuple or dict."""
     if isinstance(tree, dict):
-        return {key: _mapped(function, part) for key, part in tree.items()}
+        return {key: mapped(function, part) for key, part in tree.items()}
     if isinstance(tree, list):
-        return [_mapped(function, part) for part in tree]
+        return [mapped(function, part) for part in tree]
     if isinstance(tree, tuple):
-        parts = [_mapped(function, part) for part in tree]
+        parts = [mapped(function, part) for part in tree]
         make = getattr(type(tree), "_make", tuple)  # of a named tuple
         return make(parts)
     return function(tree)
@@ -53,7 +53,7 @@ class Structure:
     def rebuild(self, leaves: Iterable[Any]) -> Any:
         """Return the nested argument with these leaves."""
         remaining = iter(leaves)
-        return _mapped(lambda slot: slot.fill(remaining), self._skeleton)
+        return mapped(lambda slot: slot.fill(remaining), self._skeleton)
 
     def nest(self, inner: Structure, leaves: Iterable[Any]) -> Any:
         """Return this structure with ``inner`` in every leaf, as a Jacobian has it.
@@ -80,14 +80,14 @@ class Structure:
                     return from_flat(block, outer_shape)
                 return from_flat([x for array in block for x in array.ravel().tolist()], outer_shape + part.shape)
 
-            return _mapped(stack, inner._skeleton)
+            return mapped(stack, inner._skeleton)
 
-        return _mapped(place, self._skeleton)
+        return mapped(place, self._skeleton)
 
     def size(self) -> int:
         """Return the number of leaves."""
         sizes: list[int] = []
-        _mapped(lambda slot: sizes.append(slot.size), self._skeleton)
+        mapped(lambda slot: sizes.append(slot.size), self._skeleton)
         return sum(sizes)
 
 
@@ -107,4 +107,4 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
         leaves.append(part)
         return _Slot(None)
 
-    return leaves, Structure(_mapped(take, tree))
+    return leaves, Structure(mapped(take, tree))

@@ -1,0 +1,51 @@
+"""From a program to native code: lowering, schedule, LLVM's assembly language, machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from micrograd.compiler import jit
+from micrograd.compiler.account import Account
+from micrograd.compiler.arguments import Leaf
+from micrograd.compiler.kernel import Kernel, Shape, weight
+from micrograd.compiler.llvm_ir import module
+from micrograd.compiler.lower import lowered
+from micrograd.compiler.native import Native
+from micrograd.compiler.program import Program
+from micrograd.compiler.schedule import scheduled
+
+__all__ = ["assembly", "native"]
+
+_CAREFULLY = 20_000  # instructions up to which LLVM's allocation of registers takes its time
+
+
+def assembly(program: Program, shape: Shape, lanes: int, fastmath: bool, account: Account) -> tuple[Kernel, str, int]:
+    """Return the kernel of a program, LLVM's assembly language, and the level for its code generator."""
+    with account.timed("lowering"):
+        kernel = Kernel(lowered(program), shape, lanes)
+    with account.timed("schedule"):
+        schedule = scheduled(kernel)
+        size = sum(weight(kernel.program, i) for i in range(len(kernel.program)))
+    with account.timed("assembly"):
+        text = module(kernel, schedule, fastmath=fastmath)
+    return kernel, text, 1 if size <= _CAREFULLY else 0
+
+
+def native(
+    program: Program,
+    shape: Shape,
+    leaves: Sequence[Leaf],
+    wanted: Sequence[Leaf],
+    *,
+    fastmath: bool,
+    threads: int,
+    account: Account,
+) -> Native:
+    """Return the machine code of a program, ready to be called."""
+    kernel, text, level = assembly(program, shape, jit.lanes(), fastmath, account)
+    with account.timed("llvm"):
+        image = jit.translate(text, level)
+    account.code_bytes += len(image)
+    with account.timed("link"):
+        code = jit.link([image], "run")
+    return Native(kernel, code, leaves, wanted, threads)

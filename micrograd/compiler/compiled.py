@@ -1,0 +1,413 @@
+"""``compile``, and the compiled function that it returns."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, overload
+
+from micrograd._structure import flatten
+from micrograd.arrays import from_flat
+from micrograd.compiler.arguments import Leaf, batch_size, key_of
+from micrograd.compiler.outcome import Outcome
+from micrograd.compiler.program import Program
+from micrograd.compiler.variant import Request, Settings, Variant
+from micrograd.errors import describe
+
+__all__ = ["Compiled", "compile"]
+
+BACKENDS = ("llvm", "python")
+LANGUAGES = ("c", "js", "llvm", "python")
+VARIANTS = 64  # structures of arguments that are kept; the one used longest ago goes first
+_REDUCTIONS = ("sum", "mean", None)
+
+
+@overload
+def compile(f: Callable[..., Any], **options: Any) -> Compiled: ...
+@overload
+def compile(f: None = None, **options: Any) -> Callable[[Callable[..., Any]], Compiled]: ...
+def compile(
+    f: Callable[..., Any] | None = None,
+    *,
+    batched: str | Iterable[str] = (),
+    reduce: str | None = None,
+    argnums: int | Sequence[int] | None = None,
+    backend: str = "llvm",
+    fastmath: bool = False,
+    threads: int = 1,
+    cache: bool = True,
+) -> Any:
+    """Return ``f`` as a function that runs native code; also a decorator, with or without options.
+
+    ``f`` is called once for each structure of arguments, on symbols, and what it does with them is compiled: so it must
+    be pure. It takes floats, NumPy arrays, nested lists, tuples and dicts of them, and ints where ``micrograd.take``
+    chooses by them; it returns one Value. Values that it captures are parameters, read at every call.
+
+    Args:
+        f: the function.
+        batched: the names of the arguments that carry a leading axis of samples; ``f`` sees one sample.
+        reduce: ``"sum"`` or ``"mean"`` over the samples, or ``None``: every sample's own value and gradient.
+        argnums: the arguments that ``value_and_grad`` differentiates, a position or several; all but ints if ``None``.
+        backend: ``"llvm"``, or ``"python"``, which needs nothing but the standard library and is slow.
+        fastmath: let the compiler contract and reorder arithmetic: faster, and not the eager engine's bits any more.
+        threads: into how many threads a batch is divided.
+        cache: keep machine code on disk, for the next process.
+
+    Raises ``ValueError`` and ``TypeError`` for options that cannot be; ``TraceError`` at the first call where ``f``
+    cannot be captured; ``ImportError`` where llvmlite or NumPy is missing.
+
+    >>> import micrograd as mg
+    >>> w = mg.Value(3.0)
+    >>> @mg.compile
+    ... def f(x):
+    ...     return w * x * x
+    >>> f(2.0), f.value_and_grad(2.0)
+    (12.0, (12.0, 12.0))
+    >>> f.backward(2.0), w.grad
+    (12.0, 4.0)
+    """
+    if isinstance(f, Compiled):
+        f = f.__wrapped__
+    names = frozenset([batched] if isinstance(batched, str) else batched)
+    if reduce not in _REDUCTIONS:
+        raise ValueError(f"reduce is 'sum', 'mean' or None, not {describe(reduce)}")
+    if backend not in BACKENDS:
+        raise ValueError(f"unknown backend {backend!r} (one of: {', '.join(BACKENDS)})")
+    if not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"threads is a whole number from 1 on, not {describe(threads)}")
+    if reduce is not None and not names:
+        raise ValueError(f"reduce={reduce!r} is about samples; name the arguments that have them, batched=('x', ...)")
+    settings = Settings(names, reduce, backend, bool(fastmath), threads, bool(cache))
+
+    def compiled(function: Callable[..., Any]) -> Compiled:
+        return Compiled(function, settings, argnums)
+
+    return compiled if f is None else compiled(f)
+
+
+class Compiled:
+    """A function that runs compiled code; made by ``micrograd.compile``."""
+
+    __wrapped__: Callable[..., Any]
+
+    def __init__(self, f: Callable[..., Any], settings: Settings, argnums: int | Sequence[int] | None) -> None:
+        if not callable(f):
+            raise TypeError(f"micrograd.compile takes a function, not {describe(f)}")
+        functools.update_wrapper(self, f)
+        self._signature = inspect.signature(f)
+        self._settings = settings
+        self._argnums = argnums
+        kinds = [p.kind for p in self._signature.parameters.values()]
+        self._simple = all(kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for kind in kinds)
+        self._names = tuple(self._signature.parameters)
+        self._batched = tuple([name in settings.batched for name in self._names])
+        unknown = sorted(settings.batched.difference(self._names))
+        if unknown:
+            raise ValueError(
+                f"batched names {', '.join(map(repr, unknown))}, which {self._name} does not take (arguments:"
+                f" {', '.join(self._names) or 'none'})"
+            )
+        if inspect.Parameter.VAR_KEYWORD in kinds:
+            raise TypeError(f"{self._name} takes any keyword arguments; a compiled function names its arguments")
+        self._variants: OrderedDict[Any, Variant] = OrderedDict()
+        self._latest: Variant | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.__wrapped__, "__name__", type(self.__wrapped__).__name__)
+
+    # --- calls ------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """Return the value; of a batch its sum, its mean, or an array of every sample's."""
+        variant, values = self._variant(args, keywords)
+        return self._run(variant, Request(), values).value
+
+    def value_and_grad(self, *args: Any, argnums: int | Sequence[int] | None = None, **keywords: Any) -> Any:
+        """Return the value and the gradients of the arguments, in their own shapes.
+
+        Args:
+            argnums: the positions of the arguments to differentiate: one gradient for an int, a tuple for several. If
+                ``None``, those given to ``compile``, or all arguments but ints: one gradient for one argument, else a
+                tuple.
+        """
+        variant, values = self._variant(args, keywords)
+        wanted, single, positions = self._wanted(variant, argnums)
+        outcome = self._run(variant, Request(wanted), values)
+        return outcome.value, self._nested(variant, positions, single, outcome.gradients)
+
+    def grad(self, *args: Any, argnums: int | Sequence[int] | None = None, **keywords: Any) -> Any:
+        """Return what ``value_and_grad`` returns, without the value."""
+        return self.value_and_grad(*args, argnums=argnums, **keywords)[1]
+
+    def backward(self, *args: Any, **keywords: Any) -> Any:
+        """Return the value, and add its gradient to ``.grad`` of every captured leaf, as eager code would do."""
+        variant, values = self._variant(args, keywords)
+        outcome = self._run(variant, Request(parameters=True), values)
+        totals = [p._grad + g for p, g in zip(variant.parameters, outcome.parameters)]
+        for p, total in zip(variant.parameters, totals):
+            p._grad = total
+        return outcome.value
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """Return the value at ``primals`` and its derivative in the direction ``tangents``, in forward mode.
+
+        Args:
+            primals: all arguments.
+            tangents: for each argument a direction in its structure; ``None`` for one that stays, as batched arguments
+                and ints do.
+        """
+        _, outcome, _ = self._directional(primals, tangents, second=False)
+        return outcome.value, outcome.tangent
+
+    def hvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        """Return the Hessian times a direction: the derivative of the gradient, in forward mode over the reverse pass.
+
+        Args:
+            primals, tangents: as of ``jvp``. The result has the structure of the one argument that moves, or is a tuple
+                for several.
+        """
+        variant, outcome, positions = self._directional(primals, tangents, second=True)
+        return self._nested(variant, positions, len(positions) == 1, outcome.gradients)
+
+    def hessian(self, *args: Any, argnums: int | Sequence[int] | None = None, **keywords: Any) -> Any:
+        """Return the second derivatives: for one array argument of shape s, an array of shape s + s.
+
+        For several arguments, or nested ones, the structure of the gradient with that of the gradient in every leaf.
+        The directions are the lanes of a batch: eight columns of the matrix at a time, where the processor has eight.
+        """
+        variant, values = self._variant(args, keywords)
+        wanted, single, positions = self._wanted(variant, argnums)
+        self._refuse_batched(variant, wanted)
+        size = sum(variant.leaves[i].size for i in wanted)
+        rows: list[list[float]] = []
+        if not self._settings.batched:
+            directions = _identity(size, self._settings.backend)
+            outcome = self._run(variant, Request(wanted, direction="rows", second=True), values, directions, size)
+            columns = [_flat_rows(g, size) for g in outcome.gradients]
+            rows = [[x for column in columns for x in column[k]] for k in range(size)]
+        else:
+            for k in range(size):
+                direction = [float(i == k) for i in range(size)]
+                found = self._run(variant, Request(wanted, direction="one", second=True), values, direction).gradients
+                rows.append([x for g in found for x in _numbers(g)])
+        arguments = [values_of(variant, i, values) for i in positions]
+        structure = flatten(arguments[0] if single else tuple(arguments))[1]
+        return structure.nest(structure, [x for row in rows for x in row])
+
+    def trace(self, *args: Any, **keywords: Any) -> Compiled:
+        """Capture the function for arguments like these, without running anything, and return this function."""
+        self._variant(args, keywords)
+        return self
+
+    # --- what is inside ---------------------------------------------------------------------------------------
+
+    @property
+    def program(self) -> Program:
+        """The program that ran last (or was traced): print it."""
+        variant = self._last()
+        return variant.derived(variant.latest)
+
+    @property
+    def variants(self) -> list[str]:
+        """The structures of arguments that were compiled, the latest last."""
+        return [", ".join(_leaf_text(leaf) for leaf in v.leaves) for v in self._variants.values()]
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Sizes and times of the variant that ran last: nodes, instructions, bytes, and seconds by stage."""
+        return self._last().stats()
+
+    def source(self, language: str = "llvm") -> str:
+        """Return the program that computes value and gradients, in ``"c"``, ``"js"``, ``"llvm"`` or ``"python"``.
+
+        Raises ``ValueError`` for another language, ``RuntimeError`` before the first call or ``trace``.
+        """
+        if language not in LANGUAGES:
+            raise ValueError(f"unknown language {language!r} (one of: {', '.join(LANGUAGES)})")
+        variant = self._last()
+        wanted, _, _ = self._wanted(variant, None)
+        return variant.source(language, Request(wanted, parameters=True), self._name)
+
+    def clear(self) -> None:
+        """Forget all variants; the next call captures the function anew."""
+        with self._lock:
+            self._variants.clear()
+            self._latest = None
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._name}, {len(self._variants)} variants>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        raise TypeError(
+            f"{self._name} is a method, and a compiled function has no self: compile inside, as in"
+            " self.loss = micrograd.compile(self._loss)"
+        )
+
+    def __reduce__(self) -> Any:
+        module = sys.modules.get(self.__module__)
+        name = getattr(self, "__qualname__", "")
+        found: Any = module
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return name  # a decorated function: pickled as functions are, by its name
+        s = self._settings
+        options = {
+            "batched": tuple(sorted(s.batched)),
+            "reduce": s.reduce,
+            "argnums": self._argnums,
+            "backend": s.backend,
+            "fastmath": s.fastmath,
+            "threads": s.threads,
+            "cache": s.cache,
+        }
+        return _rebuilt, (self.__wrapped__, options)
+
+    # --- from a call to code and back -------------------------------------------------------------------------
+
+    def _variant(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Variant, list[Any]]:
+        """Return the variant for a call, and the values of its arguments in order."""
+        if self._simple and not keywords and len(args) == len(self._names):
+            key: Any = tuple([key_of(x, batched) for x, batched in zip(args, self._batched)])
+            variant = self._variants.get(key)
+            if variant is not None:
+                self._latest = variant
+                return variant, list(args)
+            call = [(name, x, False) for name, x in zip(self._names, args)]
+        else:
+            call = self._bound(args, keywords)
+            key = tuple([(name, key_of(x, name in self._settings.batched)) for name, x, _ in call])
+        with self._lock:
+            variant = self._variants.get(key)
+            if variant is None:
+                variant = self._variants[key] = Variant(self.__wrapped__, call, self._settings)
+                if len(self._variants) > VARIANTS:
+                    self._variants.popitem(last=False)
+            self._latest = variant
+        return variant, [x for _, x, _ in call]
+
+    def _bound(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> list[tuple[str, Any, bool]]:
+        bound = self._signature.bind(*args, **keywords)
+        bound.apply_defaults()
+        call: list[tuple[str, Any, bool]] = []
+        for name, x in bound.arguments.items():
+            kind = self._signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                call += [(f"{name}[{i}]", part, False) for i, part in enumerate(x)]
+            else:
+                call.append((name, x, kind is inspect.Parameter.KEYWORD_ONLY))
+        return call
+
+    def _run(
+        self, variant: Variant, request: Request, arguments: Sequence[Any], direction: Any = None, rows: int = 0
+    ) -> Outcome:
+        values = variant.values(arguments)
+        samples, seed = rows, 1.0
+        if self._settings.batched:
+            samples = batch_size(variant.leaves, values)
+            if self._settings.reduce == "mean":
+                if samples == 0:
+                    raise ValueError("the mean over no samples is not defined; the batch is empty")
+                seed = 1.0 / samples
+        indices, sample_indices = variant.chosen(values, samples)
+        parameters = [p._data for p in variant.parameters]
+        runner = variant.runners.get(request) or self._compile(variant, request)
+        variant.latest = request
+        outcome = runner.run(
+            values, parameters, indices, sample_indices, samples=samples, seed=seed, direction=direction
+        )
+        if outcome.doubtful and not request.careful and (request.wanted or request.parameters):
+            return self._run(variant, replace(request, careful=True), arguments, direction, rows)
+        if self._settings.reduce == "mean":
+            outcome.value = outcome.value / samples
+            if outcome.tangent is not None:
+                outcome.tangent = outcome.tangent / samples
+        return outcome
+
+    def _compile(self, variant: Variant, request: Request) -> Any:
+        with self._lock:
+            return variant.runner(request)
+
+    def _wanted(
+        self, variant: Variant, argnums: int | Sequence[int] | None
+    ) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+        """Return the leaves to differentiate, whether one argument was meant, and the arguments' positions."""
+        asked = self._argnums if argnums is None else argnums
+        found = variant.asked.get(asked if asked is None or isinstance(asked, int) else tuple(asked))
+        if found is None:
+            found = variant.differentiated(asked)
+        return found
+
+    def _directional(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, second: bool
+    ) -> tuple[Variant, Outcome, tuple[int, ...]]:
+        if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+            raise TypeError("primals and tangents are tuples, with one entry for each argument: f.jvp((x,), (v,))")
+        if len(primals) != len(tangents):
+            raise ValueError(f"{len(primals)} primals and {len(tangents)} tangents came; give None for one that stays")
+        variant, values = self._variant(tuple(primals), {})
+        positions = tuple([i for i, t in enumerate(tangents) if t is not None])
+        wanted, _, _ = variant.differentiated(positions)
+        self._refuse_batched(variant, wanted)
+        direction: list[float] = []
+        for i in positions:
+            numbers, structure = flatten(tangents[i])
+            if structure != flatten(primals[i])[1]:
+                raise ValueError(f"tangent {i} has not the structure of its primal: {describe(tangents[i])}")
+            direction += [float(x) for x in numbers]
+        outcome = self._run(variant, Request(wanted, direction="one", second=second), values, direction)
+        return variant, outcome, positions
+
+    def _refuse_batched(self, variant: Variant, wanted: Sequence[int]) -> None:
+        if self._settings.batched and self._settings.reduce is None:
+            raise TypeError("directions and second derivatives of a batch need reduce='sum' or reduce='mean'")
+        for i in wanted:
+            if variant.leaves[i].batched:
+                raise TypeError(
+                    f"{variant.leaves[i].name} is batched; directions and second derivatives are those of the other"
+                    " arguments (argnums=...)"
+                )
+
+    @staticmethod
+    def _nested(variant: Variant, positions: Sequence[int], single: bool, gradients: Sequence[Any]) -> Any:
+        parts = []
+        start = 0
+        for i in positions:
+            count = len(variant.arguments.spans[i])
+            parts.append(variant.arguments.argument(i, gradients[start : start + count]))
+            start += count
+        return parts[0] if single else tuple(parts)
+
+
+def _rebuilt(f: Callable[..., Any], options: dict[str, Any]) -> Compiled:
+    return compile(f, **options)
+
+
+def values_of(variant: Variant, position: int, values: Sequence[Any]) -> Any:
+    return values[position]
+
+
+def _identity(size: int, backend: str) -> Any:
+    return from_flat([float(i == k) for k in range(size) for i in range(size)], (size, size))
+
+
+def _flat_rows(g: Any, count: int) -> list[list[float]]:
+    return g.reshape(count, -1).tolist() if count else []  # type: ignore[no-any-return]
+
+
+def _numbers(g: Any) -> list[float]:
+    return g.ravel().tolist() if hasattr(g, "ravel") else [g]  # type: ignore[no-any-return]
+
+
+def _leaf_text(leaf: Leaf) -> str:
+    shape = "" if leaf.shape is None else f"[{', '.join(map(str, leaf.shape))}]"
+    return f"{leaf.name}: {'batched ' if leaf.batched else ''}{leaf.kind}{shape}"

@@ -1,0 +1,68 @@
+"""Ints that choose at run time: checked before any code runs, and counted from the front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from micrograd.compiler.arguments import Leaf
+
+__all__ = ["Choices"]
+
+
+class Choices:
+    """The int leaves of a program.
+
+    Args:
+        leaves: of the arguments.
+        sizes: for each int leaf its place among the ints of its kind, and from how many operands it chooses.
+        batched: whether these are the ints that every sample has.
+    """
+
+    def __init__(self, leaves: Sequence[Leaf], sizes: Sequence[tuple[int, int]], *, batched: bool) -> None:
+        self.batched = batched
+        self.sources = [(i, leaf) for i, leaf in enumerate(leaves) if leaf.kind == "int" and leaf.batched is batched]
+        self.sizes = sizes
+
+    def read(self, values: Sequence[Any]) -> list[int]:
+        """Return the ints of a call; ``IndexError`` names one that is out of range."""
+        flat: list[int] = []
+        for i, _ in self.sources:
+            x = values[i]
+            flat.extend(x.ravel().tolist() if hasattr(x, "ravel") else [int(x)])
+        return [self._checked(flat[place], place, size) for place, size in self.sizes]
+
+    def read_rows(self, values: Sequence[Any], samples: int) -> Any:
+        """Return an array with a row of ints for every sample; ``IndexError`` names one that is out of range."""
+        rows = None
+        for i, leaf in self.sources:
+            part = values[i].reshape(samples, leaf.size)
+            rows = part if rows is None else _beside(rows, part)
+        assert rows is not None
+        places, sizes = [place for place, _ in self.sizes], [size for _, size in self.sizes]
+        if places != list(range(rows.shape[1])):
+            rows = rows[:, places]
+        rows = rows.astype("int64")
+        if samples:
+            low, high = rows.min(axis=0).tolist(), rows.max(axis=0).tolist()
+            for k, size in enumerate(sizes):
+                if low[k] < 0 or high[k] >= size:
+                    for x in (low[k], high[k]):
+                        self._checked(x, places[k], size)
+                    rows[:, k] %= size
+        return rows
+
+    def _checked(self, x: int, place: int, size: int) -> int:
+        if not -size <= x < size:
+            for _, leaf in self.sources:
+                if leaf.first <= place < leaf.first + leaf.size:
+                    name = leaf.name if leaf.shape is None else f"{leaf.name}, element {place - leaf.first}"
+                    raise IndexError(f"{name}: index {x} is out of range for take() of {size} operands")
+        return x % size
+
+
+def _beside(a: Any, b: Any) -> Any:
+    joined = a.__class__((a.shape[0], a.shape[1] + b.shape[1]), dtype="int64")
+    joined[:, : a.shape[1]] = a
+    joined[:, a.shape[1] :] = b
+    return joined

@@ -1,0 +1,345 @@
+"""LLVM's assembly language from a ``Kernel``: pure text, no LLVM needed.
+
+The code is straight-line and cut into functions of a few hundred instructions. Numbers that one function makes and
+another needs go through the workspace, so no function is large, and the time that LLVM takes grows linearly with the
+program; in one function of everything the allocation of registers would grow faster than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from micrograd.compiler.ir_text import Types, number
+from micrograd.compiler.kernel import Kernel
+from micrograd.compiler.product_ir import ProductCode
+from micrograd.compiler.program import CHAIN, LEAVES
+from micrograd.compiler.run_ir import driver
+from micrograd.compiler.schedule import Product, Schedule
+from micrograd.compiler.vector_math import C_NAMES, libmvec, symbol
+
+__all__ = ["module"]
+
+_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_COMPARISONS = {"gt": "ogt", "ge": "oge", "lt": "olt", "le": "ole", "eq": "oeq"}
+_INTRINSICS = {"abs": "fabs", "sqrt": "sqrt", "copysign": "copysign"}
+
+
+def module(kernel: Kernel, schedule: Schedule, *, fastmath: bool = False) -> str:
+    """Return the text of the module that runs ``kernel`` in the order of ``schedule``.
+
+    Args:
+        fastmath: allow LLVM to contract a product and a sum, and to reorder sums.
+    """
+    return _Module(kernel, schedule, fastmath).text()
+
+
+class _Module:
+    """The functions of a module, and what they share."""
+
+    def __init__(self, kernel: Kernel, schedule: Schedule, fastmath: bool) -> None:
+        self.kernel = kernel
+        self.schedule = schedule
+        self.types = Types(kernel.lanes)
+        self.flags = " fast" if fastmath else ""
+        self.declared: dict[str, str] = {}
+        self.functions: list[str] = []
+        self.tables: dict[tuple[int, ...], str] = {}
+        self.scatters: dict[int, list[tuple[tuple[int, ...], int]]] = {}
+        for leaves, index, g in kernel.program.scatters:
+            self.scatters.setdefault(g, []).append((leaves, index))
+
+    def text(self) -> str:
+        calls: list[str] = []
+        products = ProductCode(self.kernel, self.types, self.flags)
+        for step in self.schedule.steps:
+            if isinstance(step, Product):
+                calls.append(products.call(step))
+            else:
+                name = f"part{len(calls)}"
+                self.functions.append(_Part(self, step).function(name))
+                calls.append(f"call void @{name}(ptr %U, ptr %W, ptr %A, ptr %I)")
+        run = driver(self.kernel, self.types, calls)
+        declarations = [*products.declarations(), *self.declared.values()]
+        return "\n".join([*declarations, *products.functions, *self.functions, run, self.attributes(), ""])
+
+    def attributes(self) -> str:
+        bits = self.kernel.lanes * 64
+        return (
+            f'attributes #0 = {{ nounwind "prefer-vector-width"="{max(bits, 128)}"'
+            f' "min-legal-vector-width"="{max(bits, 128)}" }}'
+        )
+
+    def declare(self, name: str, result: str, *operands: str) -> str:
+        self.declared.setdefault(name, f"declare {result} @{name}({', '.join(operands)})")
+        return name
+
+    def constants(self, numbers: Sequence[int]) -> str:
+        """Return the name of a constant array of ints."""
+        key = tuple(numbers)
+        if key not in self.tables:
+            name = self.tables[key] = f"table{len(self.tables)}"
+            listed = ", ".join(f"i64 {x}" for x in key)
+            self.declared[name] = f"@{name} = internal constant [{len(key)} x i64] [{listed}]"
+        return self.tables[key]
+
+    def library_function(self, op: str, arity: int) -> str:
+        """Return the function to call for ``op``: libmvec's, or one that calls the C library for every lane."""
+        t, lanes = self.types.number, self.kernel.lanes
+        if lanes == 1:
+            return self.declare(C_NAMES[op], t, *[t] * arity)
+        if op in libmvec(lanes):
+            return self.declare(symbol(op, lanes), t, *[t] * arity)
+        name = f"each_lane_{C_NAMES[op]}"
+        if name not in self.declared:
+            scalar = self.declare(C_NAMES[op], "double", *["double"] * arity)
+            letters = "ab"[:arity]
+            lines = [f"define internal {t} @{name}({', '.join(f'{t} %{x}' for x in letters)}) #0 {{"]
+            result = "poison"
+            for lane in range(lanes):
+                for x in letters:
+                    lines.append(f"  %{x}{lane} = extractelement {t} %{x}, i64 {lane}")
+                operands = ", ".join(f"double %{x}{lane}" for x in letters)
+                lines.append(f"  %r{lane} = call double @{scalar}({operands})")
+                lines.append(f"  %v{lane} = insertelement {t} {result}, double %r{lane}, i64 {lane}")
+                result = f"%v{lane}"
+            self.declared[name] = "\n".join([*lines, f"  ret {t} {result}", "}"])
+        return name
+
+
+class _Part:
+    """One function of straight-line code."""
+
+    def __init__(self, module: _Module, numbers: Sequence[int]) -> None:
+        self.module = module
+        self.kernel = module.kernel
+        self.program = module.kernel.program
+        self.numbers = numbers
+        self.t = module.types.number
+        self.bools = module.types.boolean
+        self.lines: list[str] = []
+        self.local: dict[int, str] = {}  # instruction: its name in this function
+        self.conditions: dict[int, str] = {}  # the same as a truth value, where it is one
+        self.fresh = 0
+
+    def function(self, name: str) -> str:
+        program, schedule = self.program, self.module.schedule
+        ops, operands = program.ops, program.operands
+        slots, outgoing, scatters = schedule.slots, schedule.outgoing, self.module.scatters
+        for i in self.numbers:
+            op = ops[i]
+            if op not in LEAVES:
+                self.local[i] = _EMIT.get(op, _Part.library)(self, i, op, operands[i])
+            if i in slots:
+                self.store("W", slots[i], self.local[i])
+            if i in outgoing:
+                self.send(i, outgoing[i])
+            for leaves, index in scatters.get(i, ()):
+                self.scatter(leaves, index, i)
+        body = "\n".join(self.lines)
+        return f"define internal void @{name}(ptr %U, ptr %W, ptr %A, ptr %I) #0 {{\n{body}\n  ret void\n}}"
+
+    # --- names, memory ----------------------------------------------------------------------------------------
+
+    def line(self, text: str) -> str:
+        """Add an instruction and return the name of its result."""
+        self.fresh += 1
+        self.lines.append(f"  %t{self.fresh} = {text}")
+        return f"%t{self.fresh}"
+
+    def value(self, x: int) -> str:
+        """Return the name of instruction ``x`` in this function, loading it where another one made it."""
+        name = self.local.get(x)
+        if name is None:
+            name = self.local[x] = self.loaded(x)
+        return name
+
+    def loaded(self, x: int) -> str:
+        op, operands = self.program.ops[x], self.program.operands[x]
+        kernel, types = self.kernel, self.module.types
+        if op == "constant":
+            return types.constant(operands[0])
+        if op not in LEAVES:
+            return self.load("W", self.module.schedule.slots[x])
+        slot = kernel.sample_slot(op, *operands) if operands else None
+        if slot is None:
+            return self.splat(self.load_scalar("U", kernel.uniform(op, *operands)))
+        return self.load("W", slot)
+
+    def address(self, region: str, offset: int) -> str:
+        return self.line(f"getelementptr double, ptr %{region}, i64 {offset}") if offset else f"%{region}"
+
+    def load_scalar(self, region: str, offset: int) -> str:
+        return self.line(f"load double, ptr {self.address(region, offset)}, align 8")
+
+    def load(self, region: str, slot: int) -> str:
+        types = self.module.types
+        return self.line(f"load {self.t}, ptr {self.address(region, slot * types.lanes)}, align {types.align}")
+
+    def store(self, region: str, slot: int, name: str) -> None:
+        types = self.module.types
+        address = self.address(region, slot * types.lanes)
+        self.lines.append(f"  store {self.t} {name}, ptr {address}, align {types.align}")
+
+    def splat(self, scalar: str) -> str:
+        if self.kernel.lanes == 1:
+            return scalar
+        first = self.line(f"insertelement {self.t} poison, double {scalar}, i64 0")
+        return self.line(
+            f"shufflevector {self.t} {first}, {self.t} poison, <{self.kernel.lanes} x i32> zeroinitializer"
+        )
+
+    def send(self, i: int, targets: Sequence[tuple[str, int]]) -> None:
+        """Send a result to accumulators and columns."""
+        name = self.value(i)
+        for region, slot in targets:
+            if region == "W":
+                self.store("W", slot, name)
+                doubt = self.kernel.accumulators
+                is_nan = self.line(f"fcmp uno {self.t} {name}, {name}")
+                found = self.line(f"select {self.bools} {is_nan}, {self.t} {name}, {self.t} {self.load('A', doubt)}")
+                self.store("A", doubt, found)
+            elif self.module.schedule.accumulates:
+                total = self.line(f"fadd {self.t} {self.load('A', slot)}, {name}")
+                self.store("A", slot, total)
+            else:
+                self.store("A", slot, name)
+
+    # --- one method for each kind of instruction --------------------------------------------------------------
+
+    def arithmetic(self, i: int, op: str, operands: Sequence[int]) -> str:
+        x, y = self.value(operands[0]), self.value(operands[1])
+        return self.line(f"{_ARITHMETIC[op]}{self.module.flags} {self.t} {x}, {y}")
+
+    def negation(self, i: int, op: str, operands: Sequence[int]) -> str:
+        return self.line(f"fneg {self.t} {self.value(operands[0])}")
+
+    def comparison(self, i: int, op: str, operands: Sequence[int]) -> str:
+        kinds = [self.program.ops[x] for x in operands]
+        for x, kind in zip(operands, kinds):
+            if kind in ("index", "sample_index"):
+                (other,) = [y for y in operands if y != x]
+                condition = self.line(
+                    f"icmp eq {self.module.types.integer} {self.chosen(x)},"
+                    f" {self.module.types.integer_constant(int(self.program.operands[other][0]))}"
+                )
+                return self.truth(i, condition)
+        x, y = [self.value(x) for x in operands]
+        return self.truth(i, self.line(f"fcmp {_COMPARISONS[op]} {self.t} {x}, {y}"))
+
+    def is_nan(self, i: int, op: str, operands: Sequence[int]) -> str:
+        x = self.value(operands[0])
+        return self.truth(i, self.line(f"fcmp uno {self.t} {x}, {x}"))
+
+    def truth(self, i: int, condition: str) -> str:
+        self.conditions[i] = condition
+        types = self.module.types
+        return self.line(f"select {self.bools} {condition}, {self.t} {types.constant(1.0)}, {self.t} {types.constant(0.0)}")
+
+    def where(self, i: int, op: str, operands: Sequence[int]) -> str:
+        condition, x, y = operands
+        test = self.conditions.get(condition)
+        if test is None:  # made elsewhere, or not by a comparison
+            zero = self.module.types.constant(0.0)
+            test = self.conditions[condition] = self.line(f"fcmp une {self.t} {self.value(condition)}, {zero}")
+        return self.line(f"select {self.bools} {test}, {self.t} {self.value(x)}, {self.t} {self.value(y)}")
+
+    def intrinsic(self, i: int, op: str, operands: Sequence[int]) -> str:
+        t, types = self.t, self.module.types
+        name = self.module.declare(f"llvm.{_INTRINSICS[op]}.{types.suffix}", t, *[t] * len(operands))
+        return self.line(f"call {t} @{name}({', '.join(f'{t} {self.value(x)}' for x in operands)})")
+
+    def library(self, i: int, op: str, operands: Sequence[int]) -> str:
+        t = self.t
+        name = self.module.library_function(op, len(operands))
+        return self.line(f"call {t} @{name}({', '.join(f'{t} {self.value(x)}' for x in operands)}) #0")
+
+    def chain(self, i: int, op: str, operands: Sequence[int]) -> str:
+        initial, *rest = operands
+        half = len(rest) // 2
+        t, flags = self.t, self.module.flags
+        total = "" if repr(self.module.kernel.program.operands[initial]) == "(-0.0,)" else self.value(initial)
+        for x, y in zip(rest[:half], rest[half:]):
+            product = self.line(f"fmul{flags} {t} {self.value(x)}, {self.value(y)}")
+            total = self.line(f"fadd{flags} {t} {total}, {product}") if total else product
+        return total
+
+    # --- numbers chosen at run time ---------------------------------------------------------------------------
+
+    def chosen(self, x: int) -> str:
+        """Return an index: one int, or one for each lane."""
+        op, (k,) = self.program.ops[x], self.program.operands[x]
+        types = self.module.types
+        if op == "sample_index":
+            address = self.address("W", (self.kernel.sample_slot(op, k) or 0) * types.lanes)
+            return self.line(f"load {types.integer}, ptr {address}, align {types.align}")
+        scalar = self.line(f"load i64, ptr {self.line(f'getelementptr i64, ptr %I, i64 {k}')}, align 8")
+        if types.lanes == 1:
+            return scalar
+        first = self.line(f"insertelement {types.integer} poison, i64 {scalar}, i64 0")
+        return self.line(
+            f"shufflevector {types.integer} {first}, {types.integer} poison, <{types.lanes} x i32> zeroinitializer"
+        )
+
+    def lanes_of(self, index: int) -> list[str]:
+        """Return an index as a scalar for each lane."""
+        chosen, types = self.chosen(index), self.module.types
+        if types.lanes == 1:
+            return [chosen]
+        return [self.line(f"extractelement {types.integer} {chosen}, i64 {k}") for k in range(types.lanes)]
+
+    def table(self, places: Sequence[int]) -> Callable[[str], str]:
+        """Return a function from an index to where in ``places`` it points: an affine formula, or a table."""
+        step = places[1] - places[0] if len(places) > 1 else 0
+        if all(place == places[0] + step * k for k, place in enumerate(places)):
+            def affine(index: str) -> str:
+                scaled = index if step == 1 else self.line(f"mul i64 {index}, {step}")
+                return scaled if places[0] == 0 else self.line(f"add i64 {scaled}, {places[0]}")
+
+            return affine
+        name = self.module.constants(places)
+
+        def looked_up(index: str) -> str:
+            return self.line(f"load i64, ptr {self.line(f'getelementptr i64, ptr @{name}, i64 {index}')}, align 8")
+
+        return looked_up
+
+    def take(self, i: int, op: str, operands: Sequence[int]) -> str:
+        *values, index = operands
+        places = [self.kernel.uniform(self.program.ops[x], *self.program.operands[x]) for x in values]
+        place_of = self.table(places)
+        result = "poison"
+        for lane, position in enumerate(self.lanes_of(index)):
+            address = self.line(f"getelementptr double, ptr %U, i64 {place_of(position)}")
+            number = self.line(f"load double, ptr {address}, align 8")
+            if self.kernel.lanes == 1:
+                return number
+            result = self.line(f"insertelement {self.t} {result}, double {number}, i64 {lane}")
+        return result
+
+    def scatter(self, leaves: Sequence[int], index: int, gradient: int) -> None:
+        """Add a gradient to the accumulator of the leaf that the index chooses, each lane to its own."""
+        lanes = self.kernel.lanes
+        place_of = self.table([self.kernel.accumulated[x] for x in leaves])
+        g = self.value(gradient)
+        for lane, position in enumerate(self.lanes_of(index)):
+            slot = place_of(position)
+            if lanes > 1:
+                slot = self.line(f"mul i64 {slot}, {lanes}")
+                slot = self.line(f"add i64 {slot}, {lane}") if lane else slot
+            address = self.line(f"getelementptr double, ptr %A, i64 {slot}")
+            share = g if lanes == 1 else self.line(f"extractelement {self.t} {g}, i64 {lane}")
+            total = self.line(f"fadd double {self.line(f'load double, ptr {address}, align 8')}, {share}")
+            self.lines.append(f"  store double {total}, ptr {address}, align 8")
+
+
+_EMIT: dict[str, Callable[..., str]] = {
+    **dict.fromkeys(_ARITHMETIC, _Part.arithmetic),
+    **dict.fromkeys(_COMPARISONS, _Part.comparison),
+    **dict.fromkeys(_INTRINSICS, _Part.intrinsic),
+    "neg": _Part.negation,
+    "isnan": _Part.is_nan,
+    "where": _Part.where,
+    "take": _Part.take,
+    CHAIN: _Part.chain,
+}

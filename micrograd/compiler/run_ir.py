@@ -1,0 +1,218 @@
+"""The entry of native code: blocks of samples, columns in and out, and the one sum over the lanes.
+
+``run(ctx)`` gets the address of an array of 64-bit words, in the order of ``CONTEXT`` and followed by one address for
+each column, those going in first. A batch that is no multiple of the lanes begins with a block in which the last of its
+samples fills the other lanes; what those lanes accumulated is then set to zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from micrograd.compiler.ir_text import Types
+from micrograd.compiler.kernel import Column, Kernel
+
+__all__ = ["CONTEXT", "driver"]
+
+CONTEXT = ("uniforms", "indices", "workspace", "accumulators", "totals", "begin", "end")
+_PARTS = ("U", "I", "W", "A", "G", "begin", "end")
+
+
+def driver(kernel: Kernel, types: Types, calls: Sequence[str]) -> str:
+    """Return the text of the functions ``run``, ``block`` and what they call."""
+    body = "\n".join(f"  {call}" for call in calls)
+    block = f"define internal void @block(ptr %U, ptr %W, ptr %A, ptr %I) #0 {{\n{body}\n  ret void\n}}"
+    parts = ["declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", block, _check(kernel)]
+    if not kernel.shape.batched:
+        return "\n".join([*parts, _single(kernel)])
+    return "\n".join([*parts, _columns(kernel), _reduction(kernel, types), _batched(kernel, types)])
+
+
+def _header(kernel: Kernel) -> list[str]:
+    """Return the loads of the context."""
+    lines = []
+    for place, name in enumerate(_PARTS):
+        kind = "i64" if name in ("begin", "end") else "ptr"
+        lines.append(f"  %at_{name} = getelementptr i64, ptr %ctx, i64 {place}")
+        lines.append(f"  %{name} = load {kind}, ptr %at_{name}, align 8")
+    for place, column in enumerate([*kernel.columns_in, *kernel.columns_out], start=len(_PARTS)):
+        lines.append(f"  %at_{column.name} = getelementptr i64, ptr %ctx, i64 {place}")
+        lines.append(f"  %{column.name} = load ptr, ptr %at_{column.name}, align 8")
+    return lines
+
+
+def _zero(kernel: Kernel) -> str:
+    size = 8 * kernel.lanes * (kernel.accumulators + 1)
+    return f"  call void @llvm.memset.p0.i64(ptr align 8 %A, i8 0, i64 {size}, i1 false)"
+
+
+_BLOCK = "  call void @block(ptr %U, ptr %W, ptr %A, ptr %I)"
+
+
+def _single(kernel: Kernel) -> str:
+    zero = [_zero(kernel)] if kernel.program.scatters else []
+    check = ["  call void @check(ptr %G)"]
+    return "\n".join(["define void @run(ptr %ctx) #0 {", *_header(kernel), *zero, _BLOCK, *check, "  ret void", "}"])
+
+
+def _check(kernel: Kernel) -> str:
+    """Return the function that writes after the totals whether something is nan: a nan, or else 0.
+
+    Results for each sample have been looked at already; what was found is what stands there.
+    """
+    count = kernel.accumulators
+    found = "%found" if kernel.shape.batched else "0x0000000000000000"
+    return f"""define internal void @check(ptr %G) #0 {{
+entry:
+  %end = getelementptr double, ptr %G, i64 {count}
+  %found = load double, ptr %end, align 8
+  br label %test
+test:
+  %k = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %so_far = phi double [ {found}, %entry ], [ %worse, %loop ]
+  %more = icmp slt i64 %k, {count}
+  br i1 %more, label %loop, label %done
+loop:
+  %slot = getelementptr double, ptr %G, i64 %k
+  %x = load double, ptr %slot, align 8
+  %bad = fcmp uno double %x, %x
+  %worse = select i1 %bad, double %x, double %so_far
+  %next = add i64 %k, 1
+  br label %test
+done:
+  store double %so_far, ptr %end, align 8
+  ret void
+}}"""
+
+
+def _columns(kernel: Kernel) -> str:
+    """Return the functions that copy the columns of the samples ``%s``, ..., ``%last`` into the workspace and back."""
+    functions = []
+    for going_in, columns in ((True, kernel.columns_in), (False, kernel.columns_out)):
+        for column in columns:
+            functions.append(_copy(kernel, column, going_in))
+    return "\n".join(functions)
+
+
+def _copy(kernel: Kernel, column: Column, going_in: bool) -> str:
+    """Return the function that copies one column for the block from sample ``%s``; lanes past ``%last`` repeat it."""
+    lanes, first, width = kernel.lanes, column.first * kernel.lanes, column.width
+    if width == 0:
+        return f"define internal void @copy_{column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #0 {{\n  ret void\n}}"
+    lines = [
+        f"define internal void @copy_{column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #0 {{",
+        "entry:",
+    ]
+    rows = []
+    for lane in range(lanes):
+        lines.append(f"  %n{lane} = add i64 %s, {lane}")
+        lines.append(f"  %over{lane} = icmp sgt i64 %n{lane}, %last")
+        lines.append(f"  %m{lane} = select i1 %over{lane}, i64 %last, i64 %n{lane}")
+        lines.append(f"  %row{lane} = mul i64 %m{lane}, {width}")
+        rows.append(f"%row{lane}")
+    lines += [
+        "  br label %loop",
+        "loop:",
+        "  %k = phi i64 [ 0, %entry ], [ %next, %loop ]",
+        f"  %scaled = mul i64 %k, {lanes}",
+        f"  %slot = add i64 %scaled, {first}",
+    ]
+    for lane, row in enumerate(rows):
+        lines += [
+            f"  %offset{lane} = add i64 {row}, %k",
+            f"  %outer{lane} = getelementptr i64, ptr %column, i64 %offset{lane}",
+            f"  %place{lane} = add i64 %slot, {lane}",
+            f"  %inner{lane} = getelementptr i64, ptr %W, i64 %place{lane}",
+        ]
+        source, target = ("outer", "inner") if going_in else ("inner", "outer")
+        lines.append(f"  %x{lane} = load i64, ptr %{source}{lane}, align 8")
+        lines.append(f"  store i64 %x{lane}, ptr %{target}{lane}, align 8")
+    lines += [
+        "  %next = add i64 %k, 1",
+        f"  %more = icmp slt i64 %next, {width}",
+        "  br i1 %more, label %loop, label %done",
+        "done:",
+        "  ret void",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _reduction(kernel: Kernel, types: Types) -> str:
+    """Return the functions that sum accumulators over the lanes, and that clear the lanes from ``%used`` on."""
+    lanes, t, align = types.lanes, types.number, types.align
+    loop = f"""entry:
+  br label %loop
+loop:
+  %k = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %offset = mul i64 %k, {lanes}
+  %slot = getelementptr double, ptr %A, i64 %offset
+  %x = load {t}, ptr %slot, align {align}
+{{body}}
+  %next = add i64 %k, 1
+  %more = icmp sle i64 %next, {kernel.accumulators}
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}}}}"""
+    mask = ", ".join(f"i64 {lane}" for lane in range(lanes))
+    clear = f"""  %one = insertelement {types.integer} poison, i64 %used, i64 0
+  %all = shufflevector {types.integer} %one, {types.integer} poison, <{lanes} x i32> zeroinitializer
+  %keep = icmp slt {types.integer} <{mask}>, %all
+  %kept = select {types.boolean} %keep, {t} %x, {t} zeroinitializer
+  store {t} %kept, ptr %slot, align {align}"""
+    total = f"""  %total = call double @llvm.vector.reduce.fadd.{types.suffix}(double -0.0, {t} %x)
+  %place = getelementptr double, ptr %G, i64 %k
+  store double %total, ptr %place, align 8"""
+    return "\n".join(
+        [
+            f"declare double @llvm.vector.reduce.fadd.{types.suffix}(double, {t})",
+            "define internal void @clear(ptr %A, i64 %used) #0 {",
+            loop.format(body=clear),
+            "define internal void @total(ptr %A, ptr %G) #0 {",
+            loop.format(body=total),
+        ]
+    )
+
+
+def _batched(kernel: Kernel, types: Types) -> str:
+    def step(sample: str, last: str) -> list[str]:
+        copy = "  call void @copy_{0}(ptr %W, ptr %{0}, i64 {1}, i64 {2})"
+        return [
+            *[copy.format(column.name, sample, last) for column in kernel.columns_in],
+            _BLOCK,
+            *[copy.format(column.name, sample, last) for column in kernel.columns_out],
+        ]
+
+    return "\n".join(
+        [
+            "define void @run(ptr %ctx) #0 {",
+            "entry:",
+            *_header(kernel),
+            _zero(kernel),
+            "  %count = sub i64 %end, %begin",
+            f"  %rest = srem i64 %count, {types.lanes}",
+            "  %after = add i64 %begin, %rest",
+            "  %uneven = icmp sgt i64 %rest, 0",
+            "  br i1 %uneven, label %partial, label %blocks",
+            "partial:",
+            "  %last_partial = sub i64 %after, 1",
+            *step("%begin", "%last_partial"),
+            "  call void @clear(ptr %A, i64 %rest)",
+            "  br label %blocks",
+            "blocks:",
+            "  %some = icmp slt i64 %after, %end",
+            "  br i1 %some, label %loop, label %finish",
+            "loop:",
+            "  %s = phi i64 [ %after, %blocks ], [ %s_next, %loop ]",
+            *step("%s", "%end"),
+            f"  %s_next = add i64 %s, {types.lanes}",
+            "  %more = icmp slt i64 %s_next, %end",
+            "  br i1 %more, label %loop, label %finish",
+            "finish:",
+            "  call void @total(ptr %A, ptr %G)",
+            "  call void @check(ptr %G)",
+            "  ret void",
+            "}",
+        ]
+    )

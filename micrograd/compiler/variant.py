@@ -1,0 +1,243 @@
+"""``Variant``: a function captured for one structure of arguments, and the programs made from it when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from micrograd.compiler.account import Account
+from micrograd.compiler.arguments import Arguments, Leaf
+from micrograd.compiler.build import native
+from micrograd.compiler.chains import with_chains
+from micrograd.compiler.derive import gradient, tangent
+from micrograd.compiler.indices import Choices
+from micrograd.compiler.kernel import Shape
+from micrograd.compiler.outcome import Outcome
+from micrograd.compiler.program import Program, without_dead_code
+from micrograd.compiler.python_source import Plain, python_source
+from micrograd.compiler.trace import Recorder, record
+from micrograd.engine import Value
+
+__all__ = ["Request", "Settings", "Variant"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a function is compiled: the options of ``micrograd.compile``."""
+
+    batched: frozenset[str]
+    reduce: str | None
+    backend: str
+    fastmath: bool
+    threads: int
+    cache: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """One program of a variant.
+
+    Attributes:
+        wanted: the leaves of the arguments whose gradients are asked for, by their number.
+        parameters: whether the gradients of the parameters are asked for.
+        direction: ``""``; ``"one"`` for a directional derivative; ``"rows"`` for one direction in each sample.
+        careful: whether every share of a gradient asks if there is an upstream gradient.
+    """
+
+    wanted: tuple[int, ...] = ()
+    parameters: bool = False
+    direction: str = ""
+    second: bool = False
+    careful: bool = False
+
+
+class Runner(Protocol):
+    """What a backend makes of a program."""
+
+    def run(
+        self,
+        values: Sequence[Any],
+        parameters: Sequence[float],
+        indices: Any = None,
+        sample_indices: Any = None,
+        *,
+        samples: int = 0,
+        seed: float = 1.0,
+        direction: Any = None,
+    ) -> Outcome:
+        """Run once."""
+
+
+class Variant:
+    """A captured function.
+
+    Args:
+        f: the user's function.
+        call: names, values and kinds of the arguments of the call that is captured.
+        settings: how to compile.
+    """
+
+    def __init__(self, f: Callable[..., Any], call: Sequence[tuple[str, Any, bool]], settings: Settings) -> None:
+        self.settings = settings
+        self.account = Account()
+        with self.account.timed("capture"):
+            self.arguments = Arguments({name: value for name, value, _ in call}, settings.batched)
+            recorder = Recorder()
+            sizes: dict[bool, dict[tuple[int, int], int]] = {False: {}, True: {}}
+            symbols = self.arguments.symbols(recorder, sizes)
+            plain = tuple([x for x, (_, _, named) in zip(symbols, call) if not named])
+            keywords = {name: x for x, (name, _, named) in zip(symbols, call) if named}
+            captured = record(f, recorder, plain, keywords)
+        self.parameters: list[Value] = recorder.parameters
+        self.indices = list(sizes[False])
+        self.sample_indices = list(sizes[True])
+        self.nodes = captured.count()
+        with self.account.timed("chains"):
+            self.program = with_chains(captured)
+        self.leaves: Sequence[Leaf] = self.arguments.leaves
+        self.runners: dict[Request, Runner] = {}
+        self.asked: dict[Any, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
+        self.latest = Request()
+        self._flat = all(isinstance(tree, Leaf) for tree in self.arguments.trees)
+        self._uniform_ints = Choices(self.leaves, list(sizes[False]), batched=False)
+        self._sample_ints = Choices(self.leaves, list(sizes[True]), batched=True)
+
+    # --- programs ---------------------------------------------------------------------------------------------
+
+    def derived(self, request: Request) -> Program:
+        """Return the program of a request, in the operations of the table."""
+        wanted = [self.leaves[i] for i in request.wanted]
+        places = {_place(leaf, k): None for leaf in wanted for k in range(leaf.size)}
+
+        def asked(kind: str, k: Any) -> bool:
+            return (kind, k) in places or (kind == "parameter" and request.parameters)
+
+        numbers = {place: k for k, place in enumerate(places)}
+        program = self.program
+        with self.account.timed("derivatives"):
+            if request.second or not request.direction:
+                if request.wanted or request.parameters:
+                    program = gradient(
+                        program,
+                        asked,
+                        seeded=self.settings.reduce == "mean",
+                        scatter=not request.second and not self._in_rows(request),
+                        careful=request.careful,
+                    )
+                else:
+                    program = without_dead_code(program)
+            if request.direction:
+                program = tangent(program, lambda kind, k: numbers.get((kind, k)), careful=request.careful)
+        return program
+
+    def _in_rows(self, request: Request) -> bool:
+        return request.direction == "rows" or (bool(self.settings.batched) and self.settings.reduce is None)
+
+    def shape(self, request: Request) -> Shape:
+        """Return what goes into the program of a request, and what is asked of it."""
+        counts = self.arguments.counts
+        wanted = [_place(leaf, k) for leaf in [self.leaves[i] for i in request.wanted] for k in range(leaf.size)]
+        asked_back = request.second or not request.direction
+        return Shape(
+            arguments=counts["float", False],
+            parameters=len(self.parameters),
+            indices=len(self.indices),
+            samples=tuple([leaf.size for leaf in self.leaves if leaf.batched and leaf.kind == "float"]),
+            sample_indices=len(self.sample_indices),
+            tangents=len(wanted) if request.direction else 0,
+            tangent_rows=request.direction == "rows",
+            wanted=tuple(wanted) if asked_back else (),
+            parameters_wanted=request.parameters,
+            rows=self._in_rows(request),
+        )
+
+    def runner(self, request: Request) -> Runner:
+        """Return the code of a request, compiled now if it is the first time."""
+        runner = self.runners.get(request)
+        if runner is None:
+            runner = self.runners[request] = self._compiled(request)
+        self.latest = request
+        return runner
+
+    def _compiled(self, request: Request) -> Runner:
+        program, shape = self.derived(request), self.shape(request)
+        wanted = [self.leaves[i] for i in request.wanted] if shape.wanted else []
+        if self.settings.backend == "python":
+            return Plain(program, shape, self.leaves, wanted)
+        settings = self.settings
+        return native(
+            program,
+            shape,
+            self.leaves,
+            wanted,
+            fastmath=settings.fastmath,
+            threads=settings.threads,
+            account=self.account,
+        )
+
+    # --- arguments --------------------------------------------------------------------------------------------
+
+    def values(self, arguments: Sequence[Any]) -> list[Any]:
+        """Return the numbers and arrays in the arguments of a call, in the order of the leaves."""
+        return list(arguments) if self._flat else self.arguments.flat(arguments)
+
+    def chosen(self, values: Sequence[Any], samples: int) -> tuple[Any, Any]:
+        """Return the ints of a call, in range and counted from the front, as the program reads them."""
+        indices = sample_indices = None
+        if self.indices:
+            indices = self._uniform_ints.read(values)
+        if self.sample_indices:
+            sample_indices = self._sample_ints.read_rows(values, samples)
+        return indices, sample_indices
+
+    def differentiated(self, argnums: Any) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+        """Return the leaves that ``argnums`` means, whether it means one argument, and the arguments' positions.
+
+        Raises ``TypeError`` for an argument of ints, ``ValueError`` for a position that is not there.
+        """
+        arguments = self.arguments
+        count = len(arguments.trees)
+        single = isinstance(argnums, int)
+        if argnums is None:
+            positions = [i for i in range(count) if all(self.leaves[k].kind == "float" for k in arguments.spans[i])]
+            single = count == 1
+        else:
+            positions = [argnums] if single else list(argnums)
+            for i in positions:
+                if not isinstance(i, int) or not -count <= i < count:
+                    raise ValueError(f"argnums names argument {i!r}; the function has {count}, counted from 0")
+            positions = [i % count for i in positions]
+        wanted: list[int] = []
+        for i in positions:
+            for k in arguments.spans[i]:
+                if self.leaves[k].kind != "float":
+                    raise TypeError(f"{self.leaves[k].name} holds ints, which have no derivative; pass floats")
+                wanted.append(k)
+        found = (tuple(wanted), single, tuple(positions))
+        self.asked[argnums if argnums is None or single and isinstance(argnums, int) else tuple(argnums)] = found
+        return found
+
+    # --- reports ----------------------------------------------------------------------------------------------
+
+    def stats(self) -> dict[str, Any]:
+        """Return sizes, and seconds by stage."""
+        program = self.derived(self.latest)
+        return {
+            "nodes": self.nodes,
+            "instructions": program.count(),
+            "parameters": len(self.parameters),
+            "bytes": self.account.code_bytes,
+            "seconds": dict(self.account.seconds),
+        }
+
+    def source(self, language: str, request: Request, name: str) -> str:
+        """Return the program of a request in a language."""
+        program = self.derived(request)
+        if language == "python":
+            return python_source(program, name)
+        raise NotImplementedError(language)
+
+
+def _place(leaf: Leaf, k: int) -> tuple[str, int]:
+    return ("sample" if leaf.batched else "argument", leaf.first + k)
