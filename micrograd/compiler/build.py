@@ -16,19 +16,19 @@ from micrograd.compiler.schedule import scheduled
 
 __all__ = ["assembly", "native"]
 
-_CAREFULLY = 20_000  # instructions up to which LLVM's allocation of registers takes its time
+_SMALL = 4_000  # instructions up to which LLVM takes its time
 
 
-def assembly(program: Program, shape: Shape, lanes: int, fastmath: bool, account: Account) -> tuple[Kernel, str, int]:
-    """Return the kernel of a program, LLVM's assembly language, and the level for its code generator."""
+def assembly(program: Program, shape: Shape, lanes: int, fastmath: bool, account: Account) -> tuple[Kernel, str]:
+    """Return the kernel of a program, and its text in LLVM's assembly language."""
     with account.timed("lowering"):
         kernel = Kernel(lowered(program), shape, lanes)
     with account.timed("schedule"):
         schedule = scheduled(kernel)
         size = sum(weight(kernel.program, i) for i in range(len(kernel.program)))
     with account.timed("assembly"):
-        text = module(kernel, schedule, fastmath=fastmath)
-    return kernel, text, 1 if size <= _CAREFULLY else 0
+        text = module(kernel, schedule, fastmath=fastmath, quick=size > _SMALL)
+    return kernel, text
 
 
 def native(
@@ -42,9 +42,9 @@ def native(
     account: Account,
 ) -> Native:
     """Return the machine code of a program, ready to be called."""
-    kernel, text, level = assembly(program, shape, jit.lanes(), fastmath, account)
+    kernel, text = assembly(program, shape, jit.lanes(), fastmath, account)
     with account.timed("llvm"):
-        image = jit.translate(text, level)
+        image = jit.translate(text)
     account.code_bytes += len(image)
     with account.timed("link"):
         code = jit.link([image], "run")

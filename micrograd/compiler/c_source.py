@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from micrograd.compiler.program import Program
-from micrograd.compiler.source_text import ARRAYS, INDICES, Body, Dialect, Unit, checked, legend_lines
+from micrograd.compiler.source_text import ARRAYS, INDICES, Body, Dialect, Unit, checked, described
 
 __all__ = ["c_source"]
 
-_LONGEST_PART = 1500  # units in one C function
+_LONGEST_PART = 2000  # about twice the number of statements in one C function
 
 _UNARY = """
 exp exp2 expm1 log log1p log2 log10 sqrt cbrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc
@@ -123,7 +123,7 @@ def c_source(
     functions = inner.text()
     if batched:
         functions += _batch(body, inner, name, reduce)
-    prototype = _signature(body, name, _parameters(body, batched, reduce), reduce)
+    prototype = _signature(body, name, body.parameters(reduce), reduce)
     return "\n".join([*_comment(body, prototype, name, batched, reduce, legend), *_HEAD, *functions, ""])
 
 
@@ -149,14 +149,6 @@ def _declaration(array: str) -> str:
     return f"const {'int64_t' if array in INDICES else 'double'} *restrict {array}"
 
 
-def _parameters(body: Body, batched: bool, reduce: str | None) -> list[str]:
-    """Return the parameters of the public function: what is read, then what is written."""
-    value = ["value"] if batched and reduce is None and "value" in body.program.outputs else []
-    tangent = ["tangent"] if "tangent" in body.program.outputs else []
-    read = [ARRAYS[kind] for kind in body.widths]
-    return [*["n"][: int(batched)], *read, *[f"{kind}_gradient" for kind in body.gradients], *value, *tangent]
-
-
 def _signature(body: Body, name: str, parameters: Iterable[str], reduce: str | None = "sum") -> str:
     returned = "double" if "value" in body.program.outputs and "value" not in parameters else "void"
     return f"{returned} {name}({', '.join(map(_declaration, parameters)) or 'void'})"
@@ -169,8 +161,7 @@ class _Function:
         self.body = body
         self.name = name
         self.public = public
-        units = body.units
-        self.parts = [units[k : k + _LONGEST_PART] for k in range(0, len(units), _LONGEST_PART)] or [[]]
+        self.parts = _parts(body.units)
         self.home = {unit.defines: k for k, part in enumerate(self.parts) for unit in part if unit.defines is not None}
         self.slots: dict[int, int] = {}
         if len(self.parts) > 1:
@@ -178,9 +169,9 @@ class _Function:
                 for unit in part:
                     self.share([x for x in unit.reads if self.home.get(x, k) != k])
             self.share([x for x in body.program.outputs.values() if x in self.home])
-        self.used = self.arrays(units, [x for key, x in body.program.outputs.items() if key == "value"])
+        self.used = self.arrays(body.units, [x for key, x in body.program.outputs.items() if key == "value"])
         self.used |= {f"{kind}_gradient" for kind in body.gradients}
-        order = ["seed", *_parameters(body, False, None)]
+        order = ["seed", *body.parameters_of_one()]
         self.parameters = order[1:] if public else [array for array in order if array in self.used]
 
     def share(self, numbers: Iterable[int]) -> None:
@@ -226,7 +217,7 @@ class _Function:
         text = []
         for k, part in enumerate(self.parts):
             used = self.arrays(part)
-            arrays = ["w", *[array for array in ["seed", *_parameters(body, False, None)] if array in used]]
+            arrays = ["w", *[array for array in ["seed", *body.parameters_of_one()] if array in used]]
             text += [
                 *_block(f"static void {self.name}_part{k}({', '.join(map(_declaration, arrays))})", self.lines(k)),
                 "",
@@ -234,6 +225,18 @@ class _Function:
             start.append(f"{self.name}_part{k}({', '.join(arrays)});")
         end = [] if value is None else [f"return {self.read(value, -1)};"]
         return [*text, *_block(signature, [f"static _Thread_local double w[{len(self.slots) + 1}];", *start, *end])]
+
+
+def _parts(units: Iterable[Unit]) -> list[list[Unit]]:
+    parts: list[list[Unit]] = [[]]
+    length = 0
+    for unit in units:
+        length += 1 + len(unit.reads) // 2  # a chain has a statement for two operands
+        if length > _LONGEST_PART and parts[-1]:
+            parts.append([])
+            length = 0
+        parts[-1].append(unit)
+    return parts
 
 
 def _block(head: str, lines: Iterable[str]) -> list[str]:
@@ -246,7 +249,7 @@ def _zeros(array: str, width: int) -> str:
 
 def _batch(body: Body, inner: _Function, name: str, reduce: str | None) -> list[str]:
     """Return the function that runs over the samples."""
-    parameters = _parameters(body, True, reduce)
+    parameters = body.parameters(reduce)
     outputs = body.program.outputs
     mean, total = reduce == "mean", reduce is not None
     lines = [f"(void){array};" for array in parameters[1:] if array not in {*inner.used, "value", "tangent"}]
@@ -295,21 +298,8 @@ def _comment(
     legend: Mapping[str, Sequence[str]] | None,
 ) -> list[str]:
     lines = [f"{prototype};", ""]
-    if batched:
-        lines += ["n: the number of samples. Arrays of samples lie row by row.", ""]
-    for kind, width in body.widths.items():
-        rows = f"n * {width}" if body.differs(kind) else f"{width}"
-        lines += [f"{ARRAYS[kind]}[{rows}]", *[f"    {text}" for text in legend_lines(legend, kind)]]
-    for kind in body.gradients:
-        summed = ", summed over the samples" if batched and not body.differs(kind) else ""
-        lines.append(f"{kind}_gradient: of the elements of {ARRAYS[kind]}{summed}; 0 where there is none")
-    if "tangent" in body.program.outputs:
-        lines.append("tangent: the derivative along direction" + (", of each sample" if batched and not reduce else ""))
     lines += [
-        "",
-        {"sum": "Returns the sum of the samples' values.", "mean": "Returns the mean of the samples' values."}.get(
-            reduce or "", "Values go to value[n]." if batched else "Returns the value."
-        ),
+        *described(body, reduce, legend),
         "No two arrays overlap. An index counts from 0; one that is out of range chooses nan, and nothing outside an",
         "array is read or written. Compile with -std=c11 or -ffp-contract=off, and link with -lm:",
         "",
@@ -319,7 +309,7 @@ def _comment(
 
 
 def _example(body: Body, prototype: str, name: str, batched: bool, reduce: str | None) -> list[str]:
-    parameters = _parameters(body, batched, reduce)
+    parameters = body.parameters(reduce)
     lines = []
     for array in parameters:
         if array == "n":

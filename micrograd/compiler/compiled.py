@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, overload
 
 from micrograd._structure import flatten
-from micrograd.arrays import from_flat
+from micrograd.arrays import from_flat, is_array
 from micrograd.compiler.arguments import Leaf, batch_size, key_of
 from micrograd.compiler.outcome import Outcome
 from micrograd.compiler.program import Program
@@ -116,6 +116,8 @@ class Compiled:
             raise TypeError(f"{self._name} takes any keyword arguments; a compiled function names its arguments")
         self._variants: OrderedDict[Any, Variant] = OrderedDict()
         self._latest: Variant | None = None
+        self._shortcuts: dict[Any, Callable[[Any], tuple[float, Any] | None]] = {}
+        self._array: type | None = None
         self._lock = threading.RLock()
 
     @property
@@ -137,10 +139,24 @@ class Compiled:
                 ``None``, those given to ``compile``, or all arguments but ints: one gradient for one argument, else a
                 tuple.
         """
+        if len(args) == 1 and type(x := args[0]) is self._array and argnums is None and not keywords:
+            run = self._shortcuts.get(x.shape)
+            if run is not None and x.dtype.kind == "f" and (found := run(x)) is not None:
+                return found
         variant, values = self._variant(args, keywords)
         wanted, single, positions = self._wanted(variant, argnums)
-        outcome = self._run(variant, Request(wanted), values)
+        request = Request(wanted)
+        outcome = self._run(variant, request, values)
+        if single and argnums is None and not keywords and variant.is_flat and is_array(args[0]):
+            self._shorten(variant.runners[request], args[0])
         return outcome.value, self._nested(variant, positions, single, outcome.gradients)
+
+    def _shorten(self, runner: Any, x: Any) -> None:
+        """Remember how an array like ``x`` is run, so that the next call finds its code at once."""
+        run = runner.quick()
+        if run is not None:
+            self._array = type(x)
+            self._shortcuts[x.shape] = run
 
     def grad(self, *args: Any, argnums: int | Sequence[int] | None = None, **keywords: Any) -> Any:
         """Return what ``value_and_grad`` returns, without the value."""
@@ -197,7 +213,7 @@ class Compiled:
                 direction = [float(i == k) for i in range(size)]
                 found = self._run(variant, Request(wanted, direction="one", second=True), values, direction).gradients
                 rows.append([x for g in found for x in _numbers(g)])
-        arguments = [values_of(variant, i, values) for i in positions]
+        arguments = [values[i] for i in positions]
         structure = flatten(arguments[0] if single else tuple(arguments))[1]
         return structure.nest(structure, [x for row in rows for x in row])
 
@@ -239,6 +255,7 @@ class Compiled:
         """Forget all variants; the next call captures the function anew."""
         with self._lock:
             self._variants.clear()
+            self._shortcuts.clear()
             self._latest = None
 
     def __repr__(self) -> str:
@@ -292,6 +309,7 @@ class Compiled:
                 variant = self._variants[key] = Variant(self.__wrapped__, call, self._settings)
                 if len(self._variants) > VARIANTS:
                     self._variants.popitem(last=False)
+                    self._shortcuts.clear()
             self._latest = variant
         return variant, [x for _, x, _ in call]
 
@@ -322,16 +340,18 @@ class Compiled:
         parameters = [p._data for p in variant.parameters]
         runner = variant.runners.get(request) or self._compile(variant, request)
         variant.latest = request
-        outcome = runner.run(
-            values, parameters, indices, sample_indices, samples=samples, seed=seed, direction=direction
-        )
+        outcome = runner.run(values, parameters, indices, sample_indices, samples, seed, direction)
         if outcome.doubtful and not request.careful and (request.wanted or request.parameters):
             return self._run(variant, replace(request, careful=True), arguments, direction, rows)
         if self._settings.reduce == "mean":
-            outcome.value = outcome.value / samples
-            if outcome.tangent is not None:
-                outcome.tangent = outcome.tangent / samples
+            tangent = None if outcome.tangent is None else outcome.tangent / samples
+            return outcome._replace(value=outcome.value / samples, tangent=tangent)
         return outcome
+
+    def _last(self) -> Variant:
+        if self._latest is None:
+            raise RuntimeError(f"{self._name} has not been captured yet; call it, or {self._name}.trace(...) first")
+        return self._latest
 
     def _compile(self, variant: Variant, request: Request) -> Any:
         with self._lock:
@@ -390,10 +410,6 @@ class Compiled:
 
 def _rebuilt(f: Callable[..., Any], options: dict[str, Any]) -> Compiled:
     return compile(f, **options)
-
-
-def values_of(variant: Variant, position: int, values: Sequence[Any]) -> Any:
-    return values[position]
 
 
 def _identity(size: int, backend: str) -> Any:

@@ -21,6 +21,7 @@ from micrograd.compiler.builder import Builder
 from micrograd.compiler.chains import SHORTEST
 from micrograd.compiler.program import CHAIN, LEAVES, Program, Scatter, live, without_dead_code
 from micrograd.compiler.rewrite import PREDICATES
+from micrograd.compiler.template import Templates
 from micrograd.ops.table import Op, operation_named
 
 
@@ -91,10 +92,6 @@ class _Adding:
                             break
         return mark
 
-    def symbols(self, i: int) -> list[Any]:
-        number = self.number
-        return [self.b.symbol(number[x]) for x in self.program.operands[i]]
-
     def guarded(self, g: int, share: int) -> int:
         """Return the share, or 0 where there is no upstream gradient."""
         b = self.b
@@ -106,6 +103,9 @@ class _Adding:
     def settled(self, terms: Sequence[Any]) -> int:
         """Return the sum of shares, of which a pair is a product: a chain, where there are many products."""
         b = self.b
+        if len(terms) == 1:
+            (x,) = terms
+            return b.emit("mul", x) if type(x) is tuple else x
         pairs = [x for x in terms if type(x) is tuple]
         if len(pairs) < SHORTEST:
             numbers = [b.emit("mul", x) if type(x) is tuple else x for x in terms]
@@ -120,6 +120,9 @@ def _summed(b: Builder, numbers: Sequence[int]) -> int:
     for x in numbers[1:]:
         total = b.emit("add", (total, x))
     return total
+
+
+_rules = Templates()
 
 
 class _Reverse(_Adding):
@@ -182,15 +185,21 @@ class _Reverse(_Adding):
                     self.push(target, factor if one else (g, factor))
 
     def push_shares(self, i: int, g: int, op: Op) -> None:
-        b, operands = self.b, self.program.operands[i]
+        b, operands, number = self.b, self.program.operands[i], self.number
         wanted = [bool(self.wanted[x]) for x in operands]
-        out = b.symbol(self.number[i])
-        shares = op.contributions(b.symbol(g), out, self.symbols(i), wanted)
-        for x, share, want in zip(operands, shares, wanted):
-            if not want or (type(share) is float and share == 0.0):
-                continue
-            place = b.place(share)
-            self.push(x, self.guarded(g, place) if self.careful else place)
+        inputs = [g, number[i], *[number[x] for x in operands]]
+
+        def shares(g: Any, out: Any, *symbols: Any) -> list[Any]:
+            found = op.contributions(g, out, symbols, wanted)
+            return [x if want else None for x, want in zip(found, wanted)]
+
+        if op.arity is None:
+            places = [None if x is None else b.place(x) for x in shares(*map(b.symbol, inputs))]
+        else:
+            places = _rules.get(b, (op, tuple(wanted)), shares, inputs)
+        for x, place in zip(operands, places):
+            if place is not None and b.number(place) != 0.0:
+                self.push(x, self.guarded(g, place) if self.careful else place)
 
     def chooses_leaves(self, i: int) -> bool:
         *values, _ = self.program.operands[i]
@@ -264,21 +273,18 @@ class _Forward(_Adding):
                         pair = (dots[moving], number[other])
                         terms.append(self.guarded(dots[moving], b.emit("mul", pair)) if self.careful else pair)
             return terms
-        row, out, symbols = operation_named(op), b.symbol(number[i]), self.symbols(i)
-        shares: list[Any] = []
+        row = operation_named(op)
+        shares: list[tuple[int, int]] = []
         if isinstance(row.vjp, tuple):
-            for rule, x in zip(row.vjp, operands):
+            for k, (rule, x) in enumerate(zip(row.vjp, operands)):
                 if x in dots:
-                    shares.append((dots[x], rule(b.symbol(dots[x]), out, *symbols)))
+                    inputs = [dots[x], number[i], *[number[y] for y in operands]]
+                    (share,) = _rules.get(b, (row, k), lambda *symbols, rule=rule: [rule(*symbols)], inputs)
+                    shares.append((dots[x], share))  # type: ignore[arg-type]
         else:
-            wanted = [x in dots for x in operands]
-            for x, slope in zip(operands, row.contributions(1.0, out, symbols, wanted)):
-                if x in dots and not (type(slope) is float and slope == 0.0):
-                    shares.append((dots[x], slope * b.symbol(dots[x])))
-        result = []
-        for t, share in shares:
-            if type(share) is float and share == 0.0:
-                continue
-            place = b.place(share)
-            result.append(self.guarded(t, place) if self.careful else place)
-        return result
+            symbols = [b.symbol(number[x]) for x in operands]
+            slopes = row.contributions(1.0, b.symbol(number[i]), symbols, [x in dots for x in operands])
+            for x, slope in zip(operands, slopes):
+                if x in dots:
+                    shares.append((dots[x], b.place(slope * b.symbol(dots[x]))))
+        return [self.guarded(t, share) if self.careful else share for t, share in shares if b.number(share) != 0.0]

@@ -14,6 +14,7 @@ from typing import Any
 from micrograd import ops
 from micrograd.compiler.builder import Builder, Symbol
 from micrograd.compiler.program import CHAIN, LEAVES, Program, renumbered, without_dead_code
+from micrograd.compiler.template import Templates
 from micrograd.errors import CompilationError
 from micrograd.ops.table import is_builtin, operations
 
@@ -68,6 +69,10 @@ def _expanded(b: Builder, op: str, places: tuple[int, ...]) -> int:
     if expansion is not None and is_builtin(operations()[op]):
         if op == "take":
             return b.place(_take(*[_symbol(b, x) for x in places]))
+        if len(places) <= 4:
+            (place,) = _templates.get(b, (op, len(places)), lambda *symbols: [expansion(*symbols)], places)
+            assert place is not None
+            return place
         return b.place(expansion(*[b.symbol(x) for x in places]))
     try:
         return b.place(operations()[op].forward(*[b.symbol(x) for x in places]))
@@ -81,6 +86,8 @@ def _expanded(b: Builder, op: str, places: tuple[int, ...]) -> int:
 def _symbol(b: Builder, x: int) -> Any:
     return Symbol(b, x) if b.number(x) is None else b.number(x)
 
+
+_templates = Templates()
 
 # --- expansions -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +22,7 @@ from micrograd.compiler.run_ir import CONTEXT
 
 __all__ = ["Native"]
 
+_BEGIN, _END, _FIRST_COLUMN = CONTEXT.index("begin"), CONTEXT.index("end"), len(CONTEXT)
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -58,15 +59,24 @@ class _Context:
             if not leaf.batched and leaf.kind == "float"
         ]
         first = len(kernel.program.outputs) if not shape.rows else 0
-        self.results: list[Any] = []
+        self.results: list[tuple[Any, bool]] = []
         for leaf in native.wanted:
             if leaf.batched or shape.rows:
-                self.results.append(None)
+                self.results.append((None, False))
             else:
-                self.results.append(_view(self.totals, first, leaf))
+                self.results.append((_view(self.totals, first, leaf), leaf.shape is None))
                 first += leaf.size
         self.parameters = self.totals[first : first + shape.parameters]
         self.bytes = memoryview(self.uniforms).cast("B")
+        self.numbers = memoryview(self.totals[: kernel.accumulators + 1])  # quicker to read than an array
+
+    def short(self) -> tuple[int, Any, Any, Any, _Context]:
+        """Return what a call with one array needs, and this context, which owns the memory."""
+        return self.address, self.inputs[0][1], self.results[0][0], self.numbers, self
+
+    def gradients(self) -> list[Any]:
+        """Return copies of the gradients that are totals; ``None`` in the place of the others."""
+        return [None if x is None else float(x) if plain else x.copy() for x, plain in self.results]
 
 
 def _view(memory: Any, first: int, leaf: Leaf) -> Any:
@@ -87,138 +97,170 @@ class Native:
     def __init__(
         self, kernel: Kernel, code: Code, leaves: Sequence[Leaf], wanted: Sequence[Leaf], threads: int
     ) -> None:
+        shape = kernel.shape
         self.kernel = kernel
         self.leaves = leaves
         self.wanted = wanted
-        self.threads = threads
+        self.run = self._run_batched if shape.batched else self._run_single
+        self._threads = threads
         self._code = code
         self._function = _FUNCTION(code.address)
         self._free: list[_Context] = []
-        self._parameters = struct.Struct(f"{kernel.shape.parameters}d")
+        self._parameters = struct.Struct(f"{shape.parameters}d")
         self._parameters_at = 8 * kernel.uniform("parameter")
-        self._batched = kernel.shape.batched
+        self._tangent_at = kernel.uniform("tangent")
+        self._has_tangent = "tangent" in kernel.program.outputs
+        self._rows = [i for i, leaf in enumerate(leaves) if leaf.batched and leaf.kind == "float"]
+        self._widths = [column.width for column in kernel.columns_out]
+        self._places = self._gradient_places()
 
-    def run(
+    def _gradient_places(self) -> list[tuple[int, int, int, tuple[int, ...]]]:
+        """Return where the gradient of each wanted leaf is found: column (-1: the totals), first, size, shape."""
+        kernel, names = self.kernel, [column.name for column in self.kernel.columns_out]
+        places = []
+        row = 0
+        for leaf in self.wanted:
+            shape = leaf.shape or ()
+            if leaf.batched:
+                name = f"out{[self.leaves[i] for i in self._rows].index(leaf)}"
+                places.append((names.index(name), 0, leaf.size, shape))
+            elif kernel.shape.rows:
+                places.append((names.index("rows"), row, leaf.size, shape))
+                row += leaf.size
+            else:
+                places.append((-1, 0, leaf.size, shape))
+        return places
+
+    def quick(self) -> Callable[..., tuple[float, Any] | None] | None:
+        """Return the shortest way from one array to value and gradient, or ``None`` where a call has more to it.
+
+        The way itself gives ``None`` where a result is doubtful.
+        """
+        shape = self.kernel.shape
+        if shape.batched or shape.indices or shape.tangents or shape.parameters:
+            return None
+        if len(self.leaves) != 1 or len(self.wanted) != 1 or self.wanted[0].shape is None:
+            return None
+        pool: list[tuple[int, Any, Any, Any, _Context]] = []
+        function = self._function
+
+        def run(x: Any) -> tuple[float, Any] | None:
+            memory = pool.pop() if pool else _Context(self).short()
+            address, view, gradient, numbers, _ = memory
+            view[...] = x
+            function(address)
+            found = None if numbers[-1] != numbers[-1] else (numbers[0], gradient.copy())
+            pool.append(memory)
+            return found
+
+        return run
+
+    # Both have the same parameters, documented at ``variant.Runner``; ``run`` is the one that fits the kernel.
+
+    def _run_single(
         self,
         values: Sequence[Any],
         parameters: Sequence[float],
         indices: Any = None,
         sample_indices: Any = None,
-        *,
         samples: int = 0,
         seed: float = 1.0,
         direction: Any = None,
     ) -> Outcome:
-        """Run on the numbers and arrays ``values``, one for each leaf.
-
-        Args:
-            values: in the order of ``leaves``; batched ones have ``samples`` rows.
-            parameters: the numbers of the captured leaves.
-            indices, sample_indices: the ints, in range and counted from the front.
-            samples: rows of the batch.
-            seed: the upstream gradient of each sample.
-            direction: of the tangent; an array with a row for each sample where there is one for each.
-        """
-        context = self._context()
-        kernel = self.kernel
-        for place, view in context.inputs:
-            view[...] = values[place]
-        if parameters:
-            self._parameters.pack_into(context.bytes, self._parameters_at, *parameters)
-        if indices is not None:
-            context.indices[:-1] = indices
-        outcome = Outcome()
-        outcome.tangent = None
-        if not self._batched:
-            if direction is not None:
-                context.uniforms[kernel.uniform("tangent") :] = direction
-            self._function(context.address)
-            totals = context.totals
-            outcome.value = float(totals[0])
-            if "tangent" in kernel.program.outputs:
-                outcome.tangent = float(totals[1])
-            outcome.gradients = [
-                view.copy() if leaf.shape is not None else float(view)
-                for view, leaf in zip(context.results, self.wanted)
-            ]
-        else:
-            self._run_batched(context, values, outcome, sample_indices, samples, seed, direction)
-        outcome.parameters = context.parameters.tolist() if kernel.shape.parameters_wanted else []
-        last = context.totals[kernel.accumulators]
-        outcome.doubtful = bool(last != last)
-        self._free.append(context)
-        return outcome
-
-    def _context(self) -> _Context:
+        context = self._free.pop() if self._free else _Context(self)
         try:
-            return self._free.pop()
-        except IndexError:
-            return _Context(self)
+            for place, view in context.inputs:
+                view[...] = values[place]
+            if parameters:
+                self._parameters.pack_into(context.bytes, self._parameters_at, *parameters)
+            if indices is not None:
+                context.indices[:-1] = indices
+            if direction is not None:
+                context.uniforms[self._tangent_at :] = direction
+            self._function(context.address)
+            totals = context.numbers
+            last = totals[-1]
+            return Outcome(
+                totals[0],
+                context.gradients(),
+                context.parameters.tolist() if self.kernel.shape.parameters_wanted else [],
+                totals[1] if self._has_tangent else None,
+                last != last,
+            )
+        finally:
+            self._free.append(context)
 
     def _run_batched(
         self,
-        context: _Context,
         values: Sequence[Any],
-        outcome: Outcome,
-        sample_indices: Any,
-        samples: int,
-        seed: float,
-        direction: Any,
-    ) -> None:
-        kernel, shape = self.kernel, self.kernel.shape
-        context.uniforms[0] = seed
-        rows: list[Any] = [
-            np.ascontiguousarray(x, dtype=np.float64)
-            for x, leaf in zip(values, self.leaves)
-            if leaf.batched and leaf.kind == "float"
-        ]
-        if shape.sample_indices:
-            rows.append(np.ascontiguousarray(sample_indices, dtype=np.int64))
+        parameters: Sequence[float],
+        indices: Any = None,
+        sample_indices: Any = None,
+        samples: int = 0,
+        seed: float = 1.0,
+        direction: Any = None,
+    ) -> Outcome:
+        shape = self.kernel.shape
+        rows = [np.ascontiguousarray(values[i], np.float64) for i in self._rows]
+        if sample_indices is not None:
+            rows.append(np.ascontiguousarray(sample_indices, np.int64))
         if shape.tangent_rows:
-            rows.append(np.ascontiguousarray(direction, dtype=np.float64))
-        elif direction is not None:
-            context.uniforms[kernel.uniform("tangent") :] = direction
-        results = [np.zeros((samples, column.width)) for column in kernel.columns_out]
-        addresses = [_address(x) for x in (*rows, *results)]
-        if samples:
-            self._in_parts(context, samples, addresses)
-        else:
-            context.totals[:] = 0.0
-        columns = dict(zip([column.name for column in kernel.columns_out], results))
-        for k, name in enumerate(kernel.program.outputs):
-            number = columns[name][:, 0] if name in columns else float(context.totals[k])
-            setattr(outcome, name, number)
-        outcome.gradients = []
-        row = 0
-        for view, leaf in zip(context.results, self.wanted):
-            if view is not None:
-                outcome.gradients.append(view.copy() if leaf.shape is not None else float(view))
-            elif not leaf.batched:
-                outcome.gradients.append(columns["rows"][:, row : row + leaf.size].reshape(samples, *(leaf.shape or ())))
-                row += leaf.size
+            rows.append(np.ascontiguousarray(direction, np.float64))
+        columns = [np.empty((samples, width)) for width in self._widths]
+        context = self._free.pop() if self._free else _Context(self)
+        try:
+            for place, view in context.inputs:
+                view[...] = values[place]
+            if parameters:
+                self._parameters.pack_into(context.bytes, self._parameters_at, *parameters)
+            if indices is not None:
+                context.indices[:-1] = indices
+            if direction is not None and not shape.tangent_rows:
+                context.uniforms[self._tangent_at :] = direction
+            context.uniforms[0] = seed
+            context.words[_FIRST_COLUMN:] = [_address(x) for x in (*rows, *columns)]
+            if samples:
+                self._in_parts(context, samples)
             else:
-                place = [x.name for x in self.leaves if x.batched and x.kind == "float"].index(leaf.name)
-                outcome.gradients.append(columns[f"out{place}"].reshape(samples, *(leaf.shape or ())))
+                context.totals[:] = 0.0
+            totals = context.numbers
+            outputs: Sequence[Any] = totals
+            if shape.rows:
+                outputs = [column[:, 0] for column in columns[: 1 + self._has_tangent]]
+            gradients = context.gradients()
+            for k, (column, first, size, sample_shape) in enumerate(self._places):
+                if column >= 0:
+                    part = columns[column]
+                    if size != part.shape[1]:
+                        part = part[:, first : first + size]
+                    gradients[k] = part.reshape(samples, *sample_shape)
+            return Outcome(
+                outputs[0],
+                gradients,
+                context.parameters.tolist() if shape.parameters_wanted else [],
+                outputs[1] if self._has_tangent else None,
+                totals[-1] != totals[-1],
+            )
+        finally:
+            self._free.append(context)
 
-    def _in_parts(self, context: _Context, samples: int, addresses: list[int]) -> None:
-        """Run all samples, cut into parts of whole blocks, one thread each; the totals of the parts are added in order."""
+    def _in_parts(self, context: _Context, samples: int) -> None:
+        """Run all samples, in parts of whole blocks, one thread each; the totals of the parts are added in order."""
         words, lanes = context.words, self.kernel.lanes
-        words[7:] = addresses
         blocks = samples // lanes
-        parts = min(self.threads, blocks)
+        parts = min(self._threads, blocks)
         if parts < 2:
-            words[5], words[6] = 0, samples
+            words[_BEGIN], words[_END] = 0, samples
             self._function(context.address)
             return
         bounds = [samples - lanes * (blocks - blocks * k // parts) for k in range(1, parts + 1)]
-        starts = [0, *bounds[:-1]]
-        contexts = [context, *[self._context() for _ in range(parts - 1)]]
-        for part, start, stop in zip(contexts, starts, bounds):
-            part.words[5], part.words[6] = start, stop
+        contexts = [context, *[self._free.pop() if self._free else _Context(self) for _ in range(parts - 1)]]
+        for part, start, stop in zip(contexts, [0, *bounds[:-1]], bounds):
             if part is not context:
-                part.words[7:] = addresses
+                part.words[_FIRST_COLUMN:] = words[_FIRST_COLUMN:]
                 part.uniforms[:] = context.uniforms
                 part.indices[:] = context.indices
+            part.words[_BEGIN], part.words[_END] = start, stop
         with ThreadPoolExecutor(parts) as pool:
             list(pool.map(self._function, [part.address for part in contexts]))
         for part in contexts[1:]:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Outcome"]
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Results of a run.
 
     Attributes:
         value: a float, or an array of one value per sample.
-        tangent: its directional derivative, where there is a direction.
         gradients: for each wanted leaf its gradient, a float or an array.
         parameters: the gradients of the parameters, where they were asked for.
+        tangent: the value's directional derivative, where there is a direction.
         doubtful: whether a gradient is nan, so that the careful program has to be asked.
     """
 
-    value: Any = None
+    value: Any
+    gradients: list[Any]
+    parameters: list[float]
     tangent: Any = None
-    gradients: list[Any] = field(default_factory=list)
-    parameters: list[float] = field(default_factory=list)
     doubtful: bool = False

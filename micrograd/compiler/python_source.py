@@ -115,13 +115,15 @@ class Plain:
     def _target(self, leaf: int) -> tuple[str, int]:
         return self.program.ops[leaf], self.program.operands[leaf][0]
 
+    def quick(self) -> None:
+        """Say that there is no shorter way than ``run``."""
+
     def run(
         self,
         values: Sequence[Any],
         parameters: Sequence[float],
         indices: Any = None,
         sample_indices: Any = None,
-        *,
         samples: int = 0,
         seed: float = 1.0,
         direction: Any = None,
@@ -163,23 +165,23 @@ class Plain:
         totals: dict[tuple[str, int], float],
         per_sample: list[tuple[list[float], dict[tuple[str, int], float]]],
     ) -> Outcome:
-        shape, outcome = self.shape, Outcome()
+        shape, count = self.shape, len(per_sample)
+        results: dict[str, Any] = {}
         for k, name in enumerate(self.program.outputs):
-            result: Any = outputs[k]
-            if shape.rows:
-                result = from_flat([found[k] for found, _ in per_sample], (len(per_sample),))
-            setattr(outcome, name, result)
+            results[name] = from_flat([found[k] for found, _ in per_sample], (count,)) if shape.rows else outputs[k]
+        gradients: list[Any] = []
         for leaf in self.wanted:
             keys = [("sample" if leaf.batched else "argument", leaf.first + k) for k in range(leaf.size)]
             if leaf.batched or shape.rows:
                 flat = [own.get(key, 0.0) for _, own in per_sample for key in keys]
-                outcome.gradients.append(from_flat(flat, (len(per_sample), *(leaf.shape or ()))))
+                gradients.append(from_flat(flat, (count, *(leaf.shape or ()))))
             else:
                 flat = [totals.get(key, 0.0) for key in keys]
-                outcome.gradients.append(flat[0] if leaf.shape is None else from_flat(flat, leaf.shape))
-        if shape.parameters_wanted:
-            outcome.parameters = [totals.get(("parameter", k), 0.0) for k in range(shape.parameters)]
-        return outcome
+                gradients.append(flat[0] if leaf.shape is None else from_flat(flat, leaf.shape))
+        wanted = range(shape.parameters) if shape.parameters_wanted else ()
+        parameters = [totals.get(("parameter", k), 0.0) for k in wanted]
+        doubtful = any(g != g for _, own in per_sample for g in own.values())
+        return Outcome(results["value"], gradients, parameters, results.get("tangent"), doubtful)
 
 
 def _uniform(leaf: Leaf) -> bool:

@@ -21,7 +21,7 @@ _PARTS = ("U", "I", "W", "A", "G", "begin", "end")
 def driver(kernel: Kernel, types: Types, calls: Sequence[str]) -> str:
     """Return the text of the functions ``run``, ``block`` and what they call."""
     body = "\n".join(f"  {call}" for call in calls)
-    block = f"define internal void @block(ptr %U, ptr %W, ptr %A, ptr %I) #0 {{\n{body}\n  ret void\n}}"
+    block = f"define internal void @block(ptr %U, ptr %W, ptr %A, ptr %I) #1 {{\n{body}\n  ret void\n}}"
     parts = ["declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", block, _check(kernel)]
     if not kernel.shape.batched:
         return "\n".join([*parts, _single(kernel)])
@@ -52,7 +52,7 @@ _BLOCK = "  call void @block(ptr %U, ptr %W, ptr %A, ptr %I)"
 def _single(kernel: Kernel) -> str:
     zero = [_zero(kernel)] if kernel.program.scatters else []
     check = ["  call void @check(ptr %G)"]
-    return "\n".join(["define void @run(ptr %ctx) #0 {", *_header(kernel), *zero, _BLOCK, *check, "  ret void", "}"])
+    return "\n".join(["define void @run(ptr %ctx) #1 {", *_header(kernel), *zero, _BLOCK, *check, "  ret void", "}"])
 
 
 def _check(kernel: Kernel) -> str:
@@ -62,7 +62,7 @@ def _check(kernel: Kernel) -> str:
     """
     count = kernel.accumulators
     found = "%found" if kernel.shape.batched else "0x0000000000000000"
-    return f"""define internal void @check(ptr %G) #0 {{
+    return f"""define internal void @check(ptr %G) #1 {{
 entry:
   %end = getelementptr double, ptr %G, i64 {count}
   %found = load double, ptr %end, align 8
@@ -98,9 +98,9 @@ def _copy(kernel: Kernel, column: Column, going_in: bool) -> str:
     """Return the function that copies one column for the block from sample ``%s``; lanes past ``%last`` repeat it."""
     lanes, first, width = kernel.lanes, column.first * kernel.lanes, column.width
     if width == 0:
-        return f"define internal void @copy_{column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #0 {{\n  ret void\n}}"
+        return f"define internal void @copy_{column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #1 {{\n  ret void\n}}"
     lines = [
-        f"define internal void @copy_{column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #0 {{",
+        f"define internal void @copy_{column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #1 {{",
         "entry:",
     ]
     rows = []
@@ -161,15 +161,15 @@ done:
   %keep = icmp slt {types.integer} <{mask}>, %all
   %kept = select {types.boolean} %keep, {t} %x, {t} zeroinitializer
   store {t} %kept, ptr %slot, align {align}"""
-    total = f"""  %total = call double @llvm.vector.reduce.fadd.{types.suffix}(double -0.0, {t} %x)
+    total = f"""  %total = call reassoc double @llvm.vector.reduce.fadd.{types.suffix}(double -0.0, {t} %x)
   %place = getelementptr double, ptr %G, i64 %k
   store double %total, ptr %place, align 8"""
     return "\n".join(
         [
             f"declare double @llvm.vector.reduce.fadd.{types.suffix}(double, {t})",
-            "define internal void @clear(ptr %A, i64 %used) #0 {",
+            "define internal void @clear(ptr %A, i64 %used) #1 {",
             loop.format(body=clear),
-            "define internal void @total(ptr %A, ptr %G) #0 {",
+            "define internal void @total(ptr %A, ptr %G) #1 {",
             loop.format(body=total),
         ]
     )
@@ -186,7 +186,7 @@ def _batched(kernel: Kernel, types: Types) -> str:
 
     return "\n".join(
         [
-            "define void @run(ptr %ctx) #0 {",
+            "define void @run(ptr %ctx) #1 {",
             "entry:",
             *_header(kernel),
             _zero(kernel),

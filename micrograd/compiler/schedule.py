@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from micrograd.compiler.kernel import Kernel, weight
-from micrograd.compiler.program import LEAVES
+from micrograd.compiler.program import LEAVES, Program
 
 __all__ = ["Product", "Schedule", "scheduled"]
 
@@ -41,13 +41,12 @@ def scheduled(kernel: Kernel) -> Schedule:
     _send(kernel, schedule)
     part: list[int] = []
     size = 0
-    for i, op in enumerate(program.ops):
-        if op not in LEAVES:
-            part.append(i)
-            size += weight(program, i)
-            if size >= PART:
-                schedule.steps.append(part)
-                part, size = [], 0
+    for i in _depth_first(kernel.program):
+        part.append(i)
+        size += weight(program, i)
+        if size >= PART:
+            schedule.steps.append(part)
+            part, size = [], 0
     part += [i for i in schedule.outgoing if program.ops[i] in LEAVES]
     if part:
         schedule.steps.append(part)
@@ -57,9 +56,35 @@ def scheduled(kernel: Kernel) -> Schedule:
             for x in program.operands[i]:
                 if step_of.get(x, step) != step and program.ops[x] not in LEAVES and x not in schedule.slots:
                     schedule.slots[x] = kernel.slots(1)
-    for _, _, g in program.scatters:
-        pass
     return schedule
+
+
+def _depth_first(program: Program) -> list[int]:
+    """Return the instructions in an order in which what is computed is used soon, while it is in a register.
+
+    Arrays of symbols leave a program that does one thing to every element, then the next thing; followed from its
+    results down, everything about one element comes together. Gradients come first: they need the value's parts anyway.
+    """
+    ops, operands = program.ops, program.operands
+    seen = bytearray([op in LEAVES for op in ops])
+    order: list[int] = []
+    roots = [*program.gradients.values(), *[g for _, _, g in program.scatters], *program.outputs.values()]
+    for root in roots:
+        if seen[root]:
+            continue
+        seen[root] = 1
+        stack = [(root, iter(operands[root]))]
+        while stack:
+            i, rest = stack[-1]
+            for x in rest:
+                if not seen[x]:
+                    seen[x] = 1
+                    stack.append((x, iter(operands[x])))
+                    break
+            else:
+                order.append(i)
+                stack.pop()
+    return order
 
 
 def _send(kernel: Kernel, schedule: Schedule) -> None:

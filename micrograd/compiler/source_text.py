@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from micrograd.compiler.program import CHAIN, LEAVES, PER_SAMPLE, Program, renumbered, without_dead_code
 from micrograd.errors import CompilationError
 
-__all__ = ["ARRAYS", "INDICES", "Body", "Dialect", "Unit", "checked", "legend_lines"]
+__all__ = ["ARRAYS", "INDICES", "Body", "Dialect", "Read", "Unit", "checked", "described"]
 
 ARRAYS = {
     "argument": "argument",
@@ -104,6 +104,21 @@ class Body:
     def differs(self, kind: str) -> bool:
         """Tell whether every sample has elements of its own."""
         return self.batched and kind in PER_SAMPLE
+
+    def parameters(self, reduce: str | None) -> list[str]:
+        """Return the parameters of the public function: what is read, then what is written."""
+        each = self.batched and reduce is None and "value" in self.program.outputs
+        return [*["n"][: int(self.batched)], *self._arrays(), *["value"][: int(each)], *self._tangent()]
+
+    def parameters_of_one(self) -> list[str]:
+        """Return those of the function of one sample."""
+        return [*self._arrays(), *self._tangent()]
+
+    def _arrays(self) -> list[str]:
+        return [*[ARRAYS[kind] for kind in self.widths], *[f"{kind}_gradient" for kind in self.gradients]]
+
+    def _tangent(self) -> list[str]:
+        return ["tangent"] if "tangent" in self.program.outputs else []
 
     def array_of(self, x: int) -> str:
         """Return the array that instruction ``x`` reads, or ``"seed"``, or nothing."""
@@ -272,11 +287,30 @@ def checked(name: str, reserved: Iterable[str], language: str, batched: bool, re
         raise ValueError("reduce needs batched=True: a single sample has nothing to reduce")
 
 
-def legend_lines(legend: Mapping[str, Sequence[str]] | None, kind: str) -> list[str]:
-    """Return what the user's names say about an array, as text that is safe inside a comment.
+def described(body: Body, reduce: str | None, legend: Mapping[str, Sequence[str]] | None) -> list[str]:
+    """Return what a comment says about the arrays and about the result."""
+    lines = ["n: the number of samples. Arrays of samples lie row by row.", ""] if body.batched else []
+    for kind, width in body.widths.items():
+        lines.append(f"{ARRAYS[kind]}[{f'n * {width}' if body.differs(kind) else width}]")
+        lines += [f"    {harmless(text)}" for text in (legend or {}).get(kind, ())]
+    for kind in body.gradients:
+        summed = ", summed over the samples" if body.batched and not body.differs(kind) else ""
+        lines.append(f"{kind}_gradient: of the elements of {ARRAYS[kind]}{summed}; 0 where there is none")
+    each = body.batched and reduce is None
+    if "tangent" in body.program.outputs:
+        lines.append(
+            "tangent[n]: the derivative along direction" if each else "tangent[1]: the derivative along direction"
+        )
+    if "value" in body.program.outputs:
+        result = f"the {reduce} of the samples' values" if reduce else "the value"
+        lines += ["", "The values of the samples go to value[n]." if each else f"Returns {result}."]
+    return [*lines, ""]
 
-    >>> legend_lines({"argument": ["x[0]: */ θ"]}, "argument")
-    ['x[0]: U+002AU+002F U+03B8']
+
+def harmless(text: str) -> str:
+    """Return the text as it may stand in a comment, whoever wrote it.
+
+    >>> harmless("x[0]: */ θ")
+    'x[0]: U+002AU+002F U+03B8'
     """
-    texts = (legend or {}).get(kind, ())
-    return [_PLAIN.sub(lambda match: f"U+{ord(match[0]):04X}", text[:_LONGEST_TEXT]) for text in texts]
+    return _PLAIN.sub(lambda match: f"U+{ord(match[0]):04X}", text[:_LONGEST_TEXT])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from micrograd._modes import pause_gc
 from micrograd.compiler.account import Account
 from micrograd.compiler.arguments import Arguments, Leaf
 from micrograd.compiler.build import native
@@ -53,20 +54,20 @@ class Request:
 
 
 class Runner(Protocol):
-    """What a backend makes of a program."""
+    """What a backend makes of a program: ``run`` takes the numbers of a call and returns an ``Outcome``.
 
-    def run(
-        self,
-        values: Sequence[Any],
-        parameters: Sequence[float],
-        indices: Any = None,
-        sample_indices: Any = None,
-        *,
-        samples: int = 0,
-        seed: float = 1.0,
-        direction: Any = None,
-    ) -> Outcome:
+    Its parameters are the numbers and arrays of the arguments in the order of the leaves, batched ones with ``samples``
+    rows; the numbers of the captured leaves; the ints, in range and counted from the front; how many samples there are;
+    the upstream gradient of each; and the direction of the tangent, with a row for each sample where there is one for
+    each.
+    """
+
+    @property
+    def run(self) -> Callable[..., Outcome]:
         """Run once."""
+
+    def quick(self) -> Callable[[Any], tuple[float, Any] | None] | None:
+        """Return the shortest way from one array to value and gradient, where there is one."""
 
 
 class Variant:
@@ -78,6 +79,7 @@ class Variant:
         settings: how to compile.
     """
 
+    @pause_gc()
     def __init__(self, f: Callable[..., Any], call: Sequence[tuple[str, Any, bool]], settings: Settings) -> None:
         self.settings = settings
         self.account = Account()
@@ -99,7 +101,7 @@ class Variant:
         self.runners: dict[Request, Runner] = {}
         self.asked: dict[Any, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
         self.latest = Request()
-        self._flat = all(isinstance(tree, Leaf) for tree in self.arguments.trees)
+        self.is_flat = all(isinstance(tree, Leaf) for tree in self.arguments.trees)
         self._uniform_ints = Choices(self.leaves, list(sizes[False]), batched=False)
         self._sample_ints = Choices(self.leaves, list(sizes[True]), batched=True)
 
@@ -160,6 +162,7 @@ class Variant:
         self.latest = request
         return runner
 
+    @pause_gc()
     def _compiled(self, request: Request) -> Runner:
         program, shape = self.derived(request), self.shape(request)
         wanted = [self.leaves[i] for i in request.wanted] if shape.wanted else []
@@ -180,7 +183,7 @@ class Variant:
 
     def values(self, arguments: Sequence[Any]) -> list[Any]:
         """Return the numbers and arrays in the arguments of a call, in the order of the leaves."""
-        return list(arguments) if self._flat else self.arguments.flat(arguments)
+        return list(arguments) if self.is_flat else self.arguments.flat(arguments)
 
     def chosen(self, values: Sequence[Any], samples: int) -> tuple[Any, Any]:
         """Return the ints of a call, in range and counted from the front, as the program reads them."""
