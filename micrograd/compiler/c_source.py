@@ -6,6 +6,7 @@ the length of a function.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from micrograd.compiler.program import Program
@@ -136,6 +137,7 @@ _HEAD = """\
 #if !defined(__GNUC__) || defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
+
 """.splitlines()
 
 
@@ -240,7 +242,11 @@ def _parts(units: Iterable[Unit]) -> list[list[Unit]]:
 
 
 def _block(head: str, lines: Iterable[str]) -> list[str]:
-    return [head, "{", *[f"    {line}" for line in lines], "}"]
+    return [*_wrapped(head), "{", *[f"    {line}" for line in lines], "}"]
+
+
+def _wrapped(signature: str) -> list[str]:
+    return textwrap.wrap(signature, 110, subsequent_indent="    ", break_long_words=False)
 
 
 def _zeros(array: str, width: int) -> str:
@@ -297,11 +303,13 @@ def _comment(
     reduce: str | None,
     legend: Mapping[str, Sequence[str]] | None,
 ) -> list[str]:
-    lines = [f"{prototype};", ""]
-    lines += [
+    lines = [
+        *_wrapped(f"{prototype};"),
+        "",
         *described(body, reduce, legend),
-        "No two arrays overlap. An index counts from 0; one that is out of range chooses nan, and nothing outside an",
-        "array is read or written. Compile with -std=c11 or -ffp-contract=off, and link with -lm:",
+        "No two arrays overlap. An index counts from 0; out of range it chooses nan among elements of arrays, the last",
+        "of other numbers, and nothing outside an array is read or written. Compile with -std=c11, or with",
+        "-ffp-contract=off, and link with -lm:",
         "",
         *_example(body, prototype, name, batched, reduce),
     ]
@@ -337,6 +345,6 @@ def _example(body: Body, prototype: str, name: str, batched: bool, reduce: str |
         "    #include <stddef.h>",
         "    #include <stdint.h>",
         "    #include <stdio.h>",
-        f"    {prototype};",
+        *[f"    {line}" for line in _wrapped(f"{prototype};")],
         *[f"    {line}" for line in _block("int main(void)", [*lines, "return 0;"])],
     ]

@@ -201,18 +201,20 @@ class Compiled:
         variant, values = self._variant(args, keywords)
         wanted, single, positions = self._wanted(variant, argnums)
         self._refuse_batched(variant, wanted)
-        size = sum(variant.leaves[i].size for i in wanted)
-        rows: list[list[float]] = []
+        leaves = [variant.leaves[i] for i in wanted]
+        size = sum(leaf.size for leaf in leaves)
+        request = Request(wanted, direction="one" if self._settings.batched else "rows", second=True)
         if not self._settings.batched:
-            directions = _identity(size, self._settings.backend)
-            outcome = self._run(variant, Request(wanted, direction="rows", second=True), values, directions, size)
-            columns = [_flat_rows(g, size) for g in outcome.gradients]
+            found = self._run(variant, request, values, _identity(size), size).gradients
+            if single and leaves == [variant.arguments.trees[positions[0]]] and leaves[0].shape:
+                return found[0].reshape(leaves[0].shape * 2)
+            columns = [g.reshape(size, -1).tolist() for g in found]
             rows = [[x for column in columns for x in column[k]] for k in range(size)]
         else:
+            rows = []
             for k in range(size):
                 direction = [float(i == k) for i in range(size)]
-                found = self._run(variant, Request(wanted, direction="one", second=True), values, direction).gradients
-                rows.append([x for g in found for x in _numbers(g)])
+                rows.append([x for g in self._run(variant, request, values, direction).gradients for x in _numbers(g)])
         arguments = [values[i] for i in positions]
         structure = flatten(arguments[0] if single else tuple(arguments))[1]
         return structure.nest(structure, [x for row in rows for x in row])
@@ -412,12 +414,9 @@ def _rebuilt(f: Callable[..., Any], options: dict[str, Any]) -> Compiled:
     return compile(f, **options)
 
 
-def _identity(size: int, backend: str) -> Any:
+@functools.lru_cache(8)
+def _identity(size: int) -> Any:
     return from_flat([float(i == k) for k in range(size) for i in range(size)], (size, size))
-
-
-def _flat_rows(g: Any, count: int) -> list[list[float]]:
-    return g.reshape(count, -1).tolist() if count else []  # type: ignore[no-any-return]
 
 
 def _numbers(g: Any) -> list[float]:

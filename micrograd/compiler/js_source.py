@@ -229,9 +229,11 @@ def _comment(
 ) -> list[str]:
     parameters = body.parameters(reduce)
     call = f"{name}({', '.join(parameters)})"
-    lines = [call, ""]
-    lines += described(body, reduce, legend)
-    lines += ["An index counts from 0; one that is out of range chooses NaN.", ""]
+    lines = [call, "", *described(body, reduce, legend)]
+    lines += [
+        "An index counts from 0; out of range it chooses NaN among elements of arrays, the last of other numbers.",
+        "",
+    ]
     lines += ["    const n = 2;"] if batched else []
     for array in parameters[int(batched) :]:
         size = _size(body, array, batched) if array not in ("value", "tangent") or (batched and not reduce) else "1"

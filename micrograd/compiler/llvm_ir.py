@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from micrograd.compiler.ir_text import Types, number
+from micrograd.compiler.choose_ir import chooser
+from micrograd.compiler.ir_text import Types
 from micrograd.compiler.kernel import Kernel
 from micrograd.compiler.product_ir import ProductCode
 from micrograd.compiler.program import CHAIN, LEAVES
 from micrograd.compiler.run_ir import driver
-from micrograd.compiler.schedule import Product, Schedule
+from micrograd.compiler.products import NOTHING
+from micrograd.compiler.schedule import Part, Product, Schedule
 from micrograd.compiler.vector_math import C_NAMES, libmvec, symbol
 
 __all__ = ["module"]
@@ -46,24 +48,23 @@ class _Module:
         self.flags = " fast" if fastmath else ""
         self.declared: dict[str, str] = {}
         self.functions: list[str] = []
-        self.tables: dict[tuple[int, ...], str] = {}
+        self.choosers: dict[tuple[Any, ...], str] = {}
         self.scatters: dict[int, list[tuple[tuple[int, ...], int]]] = {}
         for leaves, index, g in kernel.program.scatters:
             self.scatters.setdefault(g, []).append((leaves, index))
 
     def text(self) -> str:
-        calls: list[str] = []
-        products = ProductCode(self.kernel, self.types, self.flags)
+        calls: list[list[str]] = []
+        products = ProductCode(self.types, self.flags)
         for step in self.schedule.steps:
             if isinstance(step, Product):
                 calls.append(products.call(step))
             else:
-                name = f"part{len(calls)}"
+                name = f"part{len(self.functions)}"
                 self.functions.append(_Part(self, step).function(name))
-                calls.append(f"call void @{name}(ptr %U, ptr %W, ptr %A, ptr %I)")
+                calls.append([f"call void @{name}(ptr %U, ptr %W, ptr %A, ptr %I)"])
         run = driver(self.kernel, self.types, calls)
-        declarations = [*products.declarations(), *self.declared.values()]
-        return "\n".join([*declarations, *products.functions, *self.functions, run, self.attributes(), ""])
+        return "\n".join([*self.declared.values(), *products.functions, *self.functions, run, self.attributes(), ""])
 
     def attributes(self) -> str:
         """Return what functions are marked with: ``#0`` the parts, ``#1`` the rest."""
@@ -76,14 +77,23 @@ class _Module:
         self.declared.setdefault(name, f"declare {result} @{name}({', '.join(operands)})")
         return name
 
-    def constants(self, numbers: Sequence[int]) -> str:
-        """Return the name of a constant array of ints."""
-        key = tuple(numbers)
-        if key not in self.tables:
-            name = self.tables[key] = f"table{len(self.tables)}"
-            listed = ", ".join(f"i64 {x}" for x in key)
-            self.declared[name] = f"@{name} = internal constant [{len(key)} x i64] [{listed}]"
-        return self.tables[key]
+    def chooser(self, kind: str, places: Sequence[int], per_lane: bool) -> tuple[str, int]:
+        """Return the function that reads or adds at the place that an index chooses, and the first of the places."""
+        first = places[0]
+        distances = tuple([place - first for place in places])
+        step = distances[1] if len(places) > 1 else 0
+        regular = distances == tuple(range(0, step * len(places), step)) if step else len(places) == 1
+        key = (kind, step if regular else distances, per_lane)
+        if key not in self.choosers:
+            name = f"{kind}{len(self.choosers)}"
+            self.choosers[key] = name
+            table = None
+            if not regular:
+                table = f"{name}_places"
+                listed = ", ".join(f"i64 {x}" for x in distances)
+                self.declared[table] = f"@{table} = internal constant [{len(distances)} x i64] [{listed}]"
+            self.declared[name] = chooser(name, self.types, kind, step, table, per_lane)
+        return self.choosers[key], first
 
     def library_function(self, op: str, arity: int) -> str:
         """Return the function to call for ``op``: libmvec's, or one that calls the C library for every lane."""
@@ -112,16 +122,19 @@ class _Module:
 class _Part:
     """One function of straight-line code."""
 
-    def __init__(self, module: _Module, numbers: Sequence[int]) -> None:
+    def __init__(self, module: _Module, part: Part) -> None:
         self.module = module
         self.kernel = module.kernel
         self.program = module.kernel.program
-        self.numbers = numbers
+        self.numbers = part.numbers
+        self.copies = part.copies
         self.t = module.types.number
         self.bools = module.types.boolean
         self.lines: list[str] = []
         self.local: dict[int, str] = {}  # instruction: its name in this function
-        self.conditions: dict[int, str] = {}  # the same as a truth value, where it is one
+        self.conditions: dict[int, str] = {}  # instruction: its name as a truth value
+        self.pointers: dict[int, str] = {}
+        self.own: set[int] = set()  # what this function computes
         self.fresh = 0
 
     def function(self, name: str) -> str:
@@ -130,14 +143,19 @@ class _Part:
         slots, outgoing, scatters = schedule.slots, schedule.outgoing, self.module.scatters
         for i in self.numbers:
             op = ops[i]
-            if op not in LEAVES:
-                self.local[i] = _EMIT.get(op, _Part.library)(self, i, op, operands[i])
-            if i in slots:
-                self.store("W", slots[i], self.local[i])
+            if op not in LEAVES and i not in schedule.products:
+                self.own.add(i)
+                result = _EMIT.get(op, _Part.library)(self, i, op, operands[i])
+                if result is not None:
+                    self.local[i] = result
+                if i in slots:
+                    self.store("W", slots[i], self.value(i))
             if i in outgoing:
                 self.send(i, outgoing[i])
             for leaves, index in scatters.get(i, ()):
                 self.scatter(leaves, index, i)
+        for x, slot in self.copies:
+            self.store("W", slot, self.module.types.constant(-0.0) if x == NOTHING else self.value(x))
         body = "\n".join(self.lines)
         return f"define internal void @{name}(ptr %U, ptr %W, ptr %A, ptr %I) #0 {{\n{body}\n  ret void\n}}"
 
@@ -153,7 +171,12 @@ class _Part:
         """Return the name of instruction ``x`` in this function, loading it where another one made it."""
         name = self.local.get(x)
         if name is None:
-            name = self.local[x] = self.loaded(x)
+            if x in self.conditions and x in self.own:
+                one, zero = self.module.types.constant(1.0), self.module.types.constant(0.0)
+                name = self.line(f"select {self.bools} {self.conditions[x]}, {self.t} {one}, {self.t} {zero}")
+            else:
+                name = self.loaded(x)
+            self.local[x] = name
         return name
 
     def loaded(self, x: int) -> str:
@@ -216,7 +239,7 @@ class _Part:
     def negation(self, i: int, op: str, operands: Sequence[int]) -> str:
         return self.line(f"fneg {self.t} {self.value(operands[0])}")
 
-    def comparison(self, i: int, op: str, operands: Sequence[int]) -> str:
+    def comparison(self, i: int, op: str, operands: Sequence[int]) -> None:
         kinds = [self.program.ops[x] for x in operands]
         for x, kind in zip(operands, kinds):
             if kind in ("index", "sample_index"):
@@ -225,18 +248,18 @@ class _Part:
                     f"icmp eq {self.module.types.integer} {self.chosen(x)},"
                     f" {self.module.types.integer_constant(int(self.program.operands[other][0]))}"
                 )
-                return self.truth(i, condition)
+                self.truth(i, condition)
+                return
         x, y = [self.value(x) for x in operands]
-        return self.truth(i, self.line(f"fcmp {_COMPARISONS[op]} {self.t} {x}, {y}"))
+        self.truth(i, self.line(f"fcmp {_COMPARISONS[op]} {self.t} {x}, {y}"))
 
-    def is_nan(self, i: int, op: str, operands: Sequence[int]) -> str:
+    def is_nan(self, i: int, op: str, operands: Sequence[int]) -> None:
         x = self.value(operands[0])
-        return self.truth(i, self.line(f"fcmp uno {self.t} {x}, {x}"))
+        self.truth(i, self.line(f"fcmp uno {self.t} {x}, {x}"))
 
-    def truth(self, i: int, condition: str) -> str:
+    def truth(self, i: int, condition: str) -> None:
+        """Note a truth value; it becomes a number if somebody wants one."""
         self.conditions[i] = condition
-        types = self.module.types
-        return self.line(f"select {self.bools} {condition}, {self.t} {types.constant(1.0)}, {self.t} {types.constant(0.0)}")
 
     def where(self, i: int, op: str, operands: Sequence[int]) -> str:
         condition, x, y = operands
@@ -283,59 +306,32 @@ class _Part:
             f"shufflevector {types.integer} {first}, {types.integer} poison, <{types.lanes} x i32> zeroinitializer"
         )
 
-    def lanes_of(self, index: int) -> list[str]:
-        """Return an index as a scalar for each lane."""
-        chosen, types = self.chosen(index), self.module.types
-        if types.lanes == 1:
-            return [chosen]
-        return [self.line(f"extractelement {types.integer} {chosen}, i64 {k}") for k in range(types.lanes)]
-
-    def table(self, places: Sequence[int]) -> Callable[[str], str]:
-        """Return a function from an index to where in ``places`` it points: an affine formula, or a table."""
-        step = places[1] - places[0] if len(places) > 1 else 0
-        if all(place == places[0] + step * k for k, place in enumerate(places)):
-            def affine(index: str) -> str:
-                scaled = index if step == 1 else self.line(f"mul i64 {index}, {step}")
-                return scaled if places[0] == 0 else self.line(f"add i64 {scaled}, {places[0]}")
-
-            return affine
-        name = self.module.constants(places)
-
-        def looked_up(index: str) -> str:
-            return self.line(f"load i64, ptr {self.line(f'getelementptr i64, ptr @{name}, i64 {index}')}, align 8")
-
-        return looked_up
+    def pointer(self, x: int) -> str:
+        """Return the address of an index: of one int, or of one for each lane."""
+        op, (k,) = self.program.ops[x], self.program.operands[x]
+        if x not in self.pointers:
+            if op == "sample_index":
+                self.pointers[x] = self.address("W", (self.kernel.sample_slot(op, k) or 0) * self.module.types.lanes)
+            else:
+                self.pointers[x] = self.line(f"getelementptr i64, ptr %I, i64 {k}")
+        return self.pointers[x]
 
     def take(self, i: int, op: str, operands: Sequence[int]) -> str:
         *values, index = operands
         places = [self.kernel.uniform(self.program.ops[x], *self.program.operands[x]) for x in values]
-        place_of = self.table(places)
-        result = "poison"
-        for lane, position in enumerate(self.lanes_of(index)):
-            address = self.line(f"getelementptr double, ptr %U, i64 {place_of(position)}")
-            number = self.line(f"load double, ptr {address}, align 8")
-            if self.kernel.lanes == 1:
-                return number
-            result = self.line(f"insertelement {self.t} {result}, double {number}, i64 {lane}")
-        return result
+        function, base = self.module.chooser("take", places, self.program.ops[index] == "sample_index")
+        return self.line(f"call {self.t} @{function}(ptr {self.address('U', base)}, ptr {self.pointer(index)}) #0")
 
     def scatter(self, leaves: Sequence[int], index: int, gradient: int) -> None:
         """Add a gradient to the accumulator of the leaf that the index chooses, each lane to its own."""
-        lanes = self.kernel.lanes
-        place_of = self.table([self.kernel.accumulated[x] for x in leaves])
-        g = self.value(gradient)
-        for lane, position in enumerate(self.lanes_of(index)):
-            slot = place_of(position)
-            if lanes > 1:
-                slot = self.line(f"mul i64 {slot}, {lanes}")
-                slot = self.line(f"add i64 {slot}, {lane}") if lane else slot
-            address = self.line(f"getelementptr double, ptr %A, i64 {slot}")
-            share = g if lanes == 1 else self.line(f"extractelement {self.t} {g}, i64 {lane}")
-            total = self.line(f"fadd double {self.line(f'load double, ptr {address}, align 8')}, {share}")
-            self.lines.append(f"  store double {total}, ptr {address}, align 8")
+        places = [self.kernel.accumulated[x] for x in leaves]
+        function, base = self.module.chooser("give", places, self.program.ops[index] == "sample_index")
+        address = self.address("A", base * self.kernel.lanes)
+        operands = f"ptr {address}, ptr {self.pointer(index)}, {self.t} {self.value(gradient)}"
+        self.lines.append(f"  call void @{function}({operands}) #0")
 
 
-_EMIT: dict[str, Callable[..., str]] = {
+_EMIT: dict[str, Callable[..., str | None]] = {
     **dict.fromkeys(_ARITHMETIC, _Part.arithmetic),
     **dict.fromkeys(_COMPARISONS, _Part.comparison),
     **dict.fromkeys(_INTRINSICS, _Part.intrinsic),

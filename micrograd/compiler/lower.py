@@ -151,15 +151,16 @@ def _sigmoid(a: Any) -> Any:
 def _logsumexp(*xs: Any) -> Any:
     peak: Any = -math.inf
     for x in xs:
-        peak = _maximum(peak, x)
-    # The first of the largest is left out of the sum and counts as 1; log1p keeps the others where they are tiny.
-    seen: Any = 0.0
+        peak = ops.where(ops.gt(x, peak), x, peak)
+    # One of the largest is left out of the sum and counts as 1; log1p keeps what the others add where it is tiny.
+    largest: Any = 0.0
     others: Any = 0.0
     for x in xs:
-        is_first = ops.eq(x, peak) * (1.0 - seen)
-        seen = seen + is_first
-        others = others + ops.where(is_first, 0.0, ops.exp(x - peak))
-    return ops.where(ops.eq(ops.abs(peak), math.inf), peak, peak + ops.log1p(others))
+        is_peak = ops.eq(x, peak)
+        largest = largest + is_peak
+        others = others + ops.where(is_peak, 0.0, ops.exp(x - peak))
+    # Where the peak is infinite, the others are 0, or nan where an operand is.
+    return peak + ops.where(ops.eq(ops.abs(peak), math.inf), others, ops.log1p(others + (largest - 1.0)))
 
 
 def _take(*operands: Any) -> Any:

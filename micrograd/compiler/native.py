@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -23,6 +24,7 @@ from micrograd.compiler.run_ir import CONTEXT
 __all__ = ["Native"]
 
 _BEGIN, _END, _FIRST_COLUMN = CONTEXT.index("begin"), CONTEXT.index("end"), len(CONTEXT)
+_LARGE = 16_384  # numbers; the C library asks the operating system for more than 128 KiB
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -106,6 +108,7 @@ class Native:
         self._code = code
         self._function = _FUNCTION(code.address)
         self._free: list[_Context] = []
+        self._memories: list[Any] = []
         self._parameters = struct.Struct(f"{shape.parameters}d")
         self._parameters_at = 8 * kernel.uniform("parameter")
         self._tangent_at = kernel.uniform("tangent")
@@ -206,7 +209,7 @@ class Native:
             rows.append(np.ascontiguousarray(sample_indices, np.int64))
         if shape.tangent_rows:
             rows.append(np.ascontiguousarray(direction, np.float64))
-        columns = [np.empty((samples, width)) for width in self._widths]
+        columns = self._columns(samples)
         context = self._free.pop() if self._free else _Context(self)
         try:
             for place, view in context.inputs:
@@ -243,6 +246,36 @@ class Native:
             )
         finally:
             self._free.append(context)
+
+    def _columns(self, samples: int) -> list[Any]:
+        """Return arrays for the results of each sample.
+
+        New pages from the operating system cost more than filling them. So the memory of large results is used again
+        when nobody has them any more, which their reference count tells; two are kept, because the results of a call
+        are usually still held during the next.
+        """
+        size = samples * sum(self._widths)
+        if size < _LARGE:
+            return [np.empty((samples, width)) for width in self._widths]
+        memory = None
+        kept = self._memories
+        for _ in range(len(kept)):
+            candidate = kept.pop(0)
+            if memory is None and candidate.size == size and sys.getrefcount(candidate) == 2:
+                memory = candidate
+            elif candidate.size == size:
+                kept.append(candidate)
+            del candidate
+        if memory is None:
+            memory = np.empty(size)
+        kept.append(memory)
+        del kept[:-2]
+        columns = []
+        first = 0
+        for width in self._widths:
+            columns.append(memory[first : first + samples * width].reshape(samples, width))
+            first += samples * width
+        return columns
 
     def _in_parts(self, context: _Context, samples: int) -> None:
         """Run all samples, in parts of whole blocks, one thread each; the totals of the parts are added in order."""

@@ -18,9 +18,9 @@ CONTEXT = ("uniforms", "indices", "workspace", "accumulators", "totals", "begin"
 _PARTS = ("U", "I", "W", "A", "G", "begin", "end")
 
 
-def driver(kernel: Kernel, types: Types, calls: Sequence[str]) -> str:
+def driver(kernel: Kernel, types: Types, calls: Sequence[Sequence[str]]) -> str:
     """Return the text of the functions ``run``, ``block`` and what they call."""
-    body = "\n".join(f"  {call}" for call in calls)
+    body = "\n".join(f"  {line}" for call in calls for line in call)
     block = f"define internal void @block(ptr %U, ptr %W, ptr %A, ptr %I) #1 {{\n{body}\n  ret void\n}}"
     parts = ["declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", block, _check(kernel)]
     if not kernel.shape.batched:

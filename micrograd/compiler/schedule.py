@@ -1,97 +1,278 @@
-"""The order in which a kernel runs: functions of straight-line code, and dot products in loops between them."""
+"""The order in which a kernel runs, and the place in memory of everything that one step leaves to another.
+
+Steps are parts, functions of straight-line code, and products, loops over matrices. A loop needs its operands at
+regular distances in memory. So the matrices of all products get their places first, the largest first; an operand that
+has another place already is copied, which costs less than the product that reads it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from micrograd.compiler.kernel import Kernel, weight
+from micrograd.compiler.products import NOTHING, Group, groups, initials
 from micrograd.compiler.program import LEAVES, Program
 
-__all__ = ["Product", "Schedule", "scheduled"]
+__all__ = ["Matrix", "Part", "Product", "Schedule", "scheduled"]
 
 PART = 400  # instructions of one function
+SMALL = 4_000  # instructions up to which straight-line code is best: it stays in the instruction cache
+
+Place = tuple[str, int]  # a region and a number in it: ("U", a uniform number), ("W", a slot), ("A", an accumulator)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Where a matrix is: entry (row, column) at ``first + row * by_row + column * by_column`` of a region."""
+
+    region: str
+    first: int
+    by_row: int
+    by_column: int
+
+
+@dataclass
+class Part:
+    """Straight-line code: instructions, then numbers copied to slots for the product that follows."""
+
+    numbers: list[int] = field(default_factory=list)
+    copies: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Product:
-    pass
+    """A matrix product: entry (i, j) of ``out`` is ``initial[i, j] + sum(a[i, k] * b[j, k])``.
+
+    Attributes:
+        rows, columns, depth: the ranges of i, j and k.
+        initial: ``None`` for nothing.
+        adds: whether the result is added to what is in ``out``.
+    """
+
+    rows: int
+    columns: int
+    depth: int
+    a: Matrix
+    b: Matrix
+    initial: Matrix | None
+    out: Matrix
+    adds: bool
 
 
 @dataclass
 class Schedule:
-    """Steps in order; a list of instructions is a function of straight-line code.
+    """Steps in order, and places.
 
     Attributes:
-        steps: lists of instructions, and products.
+        steps: parts and products.
         slots: for results that another step needs, their slot of the workspace.
-        outgoing: for results and leaves that leave the block, where they go: ``("A", accumulator)``, ``("W", slot)``.
+        outgoing: for results and leaves that leave the block, where they go.
         accumulates: whether a result is added to its accumulator; else it is stored there.
+        products: the results of products, which no part computes.
     """
 
-    steps: list[list[int] | Product] = field(default_factory=list)
+    steps: list[Part | Product] = field(default_factory=list)
     slots: dict[int, int] = field(default_factory=dict)
-    outgoing: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
+    outgoing: dict[int, list[Place]] = field(default_factory=dict)
     accumulates: bool = True
+    products: set[int] = field(default_factory=set)
 
 
-def scheduled(kernel: Kernel) -> Schedule:
-    """Return the order in which ``kernel`` runs, and reserve the slots that it takes."""
-    program = kernel.program
-    schedule = Schedule(accumulates=kernel.shape.batched or bool(program.scatters))
-    _send(kernel, schedule)
-    part: list[int] = []
-    size = 0
-    for i in _depth_first(kernel.program):
-        part.append(i)
-        size += weight(program, i)
-        if size >= PART:
-            schedule.steps.append(part)
-            part, size = [], 0
-    part += [i for i in schedule.outgoing if program.ops[i] in LEAVES]
-    if part:
-        schedule.steps.append(part)
-    step_of = {i: number for number, step in enumerate(schedule.steps) for i in step}
-    for i, step in step_of.items():
-        if program.ops[i] not in LEAVES:
-            for x in program.operands[i]:
-                if step_of.get(x, step) != step and program.ops[x] not in LEAVES and x not in schedule.slots:
-                    schedule.slots[x] = kernel.slots(1)
-    return schedule
+def scheduled(kernel: Kernel, *, small: int = SMALL) -> Schedule:
+    """Return the order in which ``kernel`` runs, and reserve the slots that it takes.
 
-
-def _depth_first(program: Program) -> list[int]:
-    """Return the instructions in an order in which what is computed is used soon, while it is in a register.
-
-    Arrays of symbols leave a program that does one thing to every element, then the next thing; followed from its
-    results down, everything about one element comes together. Gradients come first: they need the value's parts anyway.
+    Args:
+        small: the number of instructions up to which no loops are made.
     """
-    ops, operands = program.ops, program.operands
-    seen = bytearray([op in LEAVES for op in ops])
-    order: list[int] = []
-    roots = [*program.gradients.values(), *[g for _, _, g in program.scatters], *program.outputs.values()]
-    for root in roots:
-        if seen[root]:
-            continue
-        seen[root] = 1
-        stack = [(root, iter(operands[root]))]
-        while stack:
-            i, rest = stack[-1]
-            for x in rest:
-                if not seen[x]:
-                    seen[x] = 1
-                    stack.append((x, iter(operands[x])))
-                    break
-            else:
-                order.append(i)
-                stack.pop()
-    return order
+    return _Scheduler(kernel, small).run()
 
 
-def _send(kernel: Kernel, schedule: Schedule) -> None:
-    program = kernel.program
-    results: list[tuple[int | str, int]] = [*program.outputs.items(), *program.gradients.items()]
-    for key, x in results:
-        if key in kernel.accumulated:
-            schedule.outgoing.setdefault(x, []).append(("A", kernel.accumulated[key]))
-        if key in kernel.in_slots:
-            schedule.outgoing.setdefault(x, []).append(("W", kernel.in_slots[key]))
+class _Scheduler:
+    def __init__(self, kernel: Kernel, small: int) -> None:
+        self.kernel = kernel
+        self.program = kernel.program
+        self.schedule = Schedule(accumulates=kernel.shape.batched or bool(kernel.program.scatters))
+        size = sum(weight(self.program, i) for i in range(len(self.program)))
+        self.groups = groups(self.program) if size > small else []
+
+    def run(self) -> Schedule:
+        program, schedule = self.program, self.schedule
+        self._send()
+        products: dict[int, tuple[Group, Product, list[tuple[int, int]]]] = {}
+        for group in self.groups:
+            product, copies = self._placed(group)
+            for i in group.members():
+                products[i] = group, product, copies
+        schedule.products = set(products)
+        part, size = Part(), 0
+        for i in self._order({i: group for i, (group, _, _) in products.items()}):
+            if i in products:
+                _, product, part.copies = products[i]
+                if part.numbers or part.copies:
+                    schedule.steps.append(part)
+                schedule.steps.append(product)
+                part, size = Part(), 0
+                continue
+            part.numbers.append(i)
+            size += weight(program, i)
+            if size >= PART:
+                schedule.steps.append(part)
+                part, size = Part(), 0
+        # What leaves the block and is not computed by a part: leaves, constants, results of products.
+        part.numbers += [i for i in schedule.outgoing if program.ops[i] in LEAVES or i in products]
+        if part.numbers:
+            schedule.steps.append(part)
+        self._keep()
+        return schedule
+
+    # --- places -----------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        kernel, program = self.kernel, self.program
+        results: list[tuple[int | str, int]] = [*program.outputs.items(), *program.gradients.items()]
+        for key, x in results:
+            if key in kernel.accumulated:
+                self.schedule.outgoing.setdefault(x, []).append(("A", kernel.accumulated[key]))
+            if key in kernel.in_slots:
+                self.schedule.outgoing.setdefault(x, []).append(("W", kernel.in_slots[key]))
+
+    def _placed(self, group: Group) -> tuple[Product, list[tuple[int, int]]]:
+        """Return the product of a group, and the copies that it needs."""
+        copies: list[tuple[int, int]] = []
+        a, b = self._operand(group.a, copies), self._operand(group.b, copies)
+        starts = [initials(self.program, row) for row in group.results]
+        initial = None
+        if any(x != NOTHING for row in starts for x in row):
+            initial = self._operand(starts, copies)
+        out, adds = self._out(group)
+        return Product(len(group.a), len(group.b), len(group.a[0]), a, b, initial, out, adds), copies
+
+    def _operand(self, rows: Sequence[Sequence[int]], copies: list[tuple[int, int]]) -> Matrix:
+        """Return where a matrix of instructions is, after placing or copying what has no regular place yet."""
+        flat = [x for row in rows for x in row]
+        if all(self._place(x) is None and self._computed(x) for x in flat) and len(set(flat)) == len(flat):
+            first = self.kernel.slots(len(flat))
+            for k, x in enumerate(flat):
+                self.schedule.slots[x] = first + k
+        places = [[self._place(x) for x in row] for row in rows]
+        matrix = _regular(places)
+        if matrix is None:
+            first = self.kernel.slots(len(flat))
+            copies += [(x, first + k) for k, x in enumerate(flat)]
+            width = len(rows[0])
+            matrix = Matrix("W", first, width, 1)
+        return matrix
+
+    def _computed(self, x: int) -> bool:
+        return x != NOTHING and self.program.ops[x] not in LEAVES
+
+    def _place(self, x: int) -> Place | None:
+        """Return where a number is in memory, or ``None`` where it has no place (yet)."""
+        if x == NOTHING:
+            return None
+        op, operands = self.program.ops[x], self.program.operands[x]
+        if op not in LEAVES:
+            slot = self.schedule.slots.get(x)
+            return None if slot is None else ("W", slot)
+        if op == "constant":
+            return None
+        slot = self.kernel.sample_slot(op, *operands) if operands else None
+        return ("U", self.kernel.uniform(op, *operands)) if slot is None else ("W", slot)
+
+    def _out(self, group: Group) -> tuple[Matrix, bool]:
+        """Return where the results of a group go, and whether they are added to what is there."""
+        if group.targets:
+            accumulated = self.kernel.accumulated
+            matrix = _regular([[("A", accumulated[x]) if x in accumulated else None for x in row] for row in group.targets])
+            if matrix is not None:
+                for i in group.members():
+                    del self.schedule.outgoing[i]
+                return matrix, self.schedule.accumulates
+        members = list(group.members())
+        first = self.kernel.slots(len(members))
+        if not any(x in self.schedule.slots for x in members):
+            for k, x in enumerate(members):
+                self.schedule.slots[x] = first + k
+            return Matrix("W", first, len(group.b), 1), False
+        placed = _regular([[self._place(x) for x in row] for row in group.results])
+        return (placed, False) if placed is not None else (Matrix("W", first, len(group.b), 1), False)
+
+    def _keep(self) -> None:
+        """Reserve slots for the results that another part needs."""
+        program, schedule = self.program, self.schedule
+        step_of = {i: n for n, step in enumerate(schedule.steps) if isinstance(step, Part) for i in step.numbers}
+        for n, step in enumerate(schedule.steps):
+            if not isinstance(step, Part):
+                continue
+            for x, _ in step.copies:
+                self._keep_one(x, step_of, n)
+            for i in step.numbers:
+                if program.ops[i] not in LEAVES and i not in schedule.products:
+                    for x in program.operands[i]:
+                        self._keep_one(x, step_of, n)
+
+    def _keep_one(self, x: int, step_of: dict[int, int], n: int) -> None:
+        if x != NOTHING and self.program.ops[x] not in LEAVES and step_of.get(x) != n and x not in self.schedule.slots:
+            self.schedule.slots[x] = self.kernel.slots(1)
+
+    # --- order ------------------------------------------------------------------------------------------------
+
+    def _order(self, group_of: dict[int, Group]) -> list[int]:
+        """Return the instructions in an order in which what is computed is used soon, while it is in a register.
+
+        Arrays of symbols leave a program that does one thing to every element, then the next thing; followed from its
+        results down, everything about one element comes together. Gradients come first: they need the parts of the
+        value anyway. A group is one step: it stands for all its members, at its first.
+        """
+        program = self.program
+        ops = program.ops
+        representative = {id(group): group.results[0][0] for group in self.groups}
+        seen = bytearray([op in LEAVES for op in ops])
+        order: list[int] = []
+
+        def needs(i: int) -> Iterator[int]:
+            if i not in group_of:
+                return iter(program.operands[i])
+            return iter([x for member in group_of[i].members() for x in program.operands[member]])
+
+        def first(i: int) -> int:
+            return representative[id(group_of[i])] if i in group_of else i
+
+        for root in [*program.gradients.values(), *[g for _, _, g in program.scatters], *program.outputs.values()]:
+            root = first(root)
+            if seen[root]:
+                continue
+            seen[root] = 1
+            stack = [(root, needs(root))]
+            while stack:
+                i, rest = stack[-1]
+                for x in rest:
+                    if seen[x]:
+                        continue
+                    x = first(x)
+                    if not seen[x]:
+                        seen[x] = 1
+                        stack.append((x, needs(x)))
+                        break
+                else:
+                    order.append(i)
+                    stack.pop()
+        return order
+
+
+def _regular(places: Sequence[Sequence[Place | None]]) -> Matrix | None:
+    """Return the matrix whose entries are at ``places``, or ``None`` where their distances are not regular."""
+    if places[0][0] is None:
+        return None
+    region, first = places[0][0]
+    corner = places[0][1] if len(places[0]) > 1 else places[0][0]
+    below = places[1][0] if len(places) > 1 else places[0][0]
+    if corner is None or below is None:
+        return None
+    by_column, by_row = corner[1] - first, below[1] - first
+    for i, row in enumerate(places):
+        for k, place in enumerate(row):
+            if place != (region, first + i * by_row + k * by_column):
+                return None
+    return Matrix(region, first, by_row, by_column)

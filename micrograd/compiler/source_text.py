@@ -195,7 +195,8 @@ class Body:
         if {ops[x] for x in leaves} != {ops[leaves[0]]} or places != [places[0] + step * k for k in range(len(places))]:
             return "", ""
         inside = f"{chosen} >= 0 && {chosen} < {len(places)}"
-        return inside, f"{ARRAYS[ops[leaves[0]]]}{suffix}[{places[0]} + {step} * {chosen}]"
+        place = chosen if step == 1 else f"{step} * {chosen}"
+        return inside, f"{ARRAYS[ops[leaves[0]]]}{suffix}[{f'{places[0]} + ' if places[0] else ''}{place}]"
 
     # --- what goes out ------------------------------------------------------------------------------------------
 

@@ -102,7 +102,7 @@ class Input(Operand):
             elif type(x) is Predicate and op is _where and i == 0:
                 numbers.append(x._number)
             elif isinstance(x, (Predicate, Index)):
-                return x._refused(op)
+                return x.__micrograd_op__(op, operands)  # take with a run-time index, or else refused
             elif isinstance(x, Operand) and type(x) is not Value:
                 return NotImplemented
             else:
