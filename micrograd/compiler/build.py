@@ -8,27 +8,26 @@ from micrograd.compiler import jit
 from micrograd.compiler.account import Account
 from micrograd.compiler.arguments import Leaf
 from micrograd.compiler.kernel import Kernel, Shape, weight
-from micrograd.compiler.llvm_ir import module
+from micrograd.compiler.llvm_ir import modules
 from micrograd.compiler.lower import lowered
 from micrograd.compiler.native import Native
 from micrograd.compiler.program import Program
-from micrograd.compiler.schedule import scheduled
+from micrograd.compiler.schedule import SMALL, scheduled
 
 __all__ = ["assembly", "native"]
 
-_SMALL = 4_000  # instructions up to which LLVM takes its time
 
-
-def assembly(program: Program, shape: Shape, lanes: int, fastmath: bool, account: Account) -> tuple[Kernel, str]:
-    """Return the kernel of a program, and its text in LLVM's assembly language."""
+def assembly(
+    program: Program, shape: Shape, lanes: int, fastmath: bool, account: Account
+) -> tuple[Kernel, tuple[str, str]]:
+    """Return the kernel of a program, and its text in LLVM's assembly language: ``llvm_ir.modules``."""
     with account.timed("lowering"):
         kernel = Kernel(lowered(program), shape, lanes)
     with account.timed("schedule"):
         schedule = scheduled(kernel)
         size = sum(weight(kernel.program, i) for i in range(len(kernel.program)))
     with account.timed("assembly"):
-        text = module(kernel, schedule, fastmath=fastmath, quick=size > _SMALL)
-    return kernel, text
+        return kernel, modules(kernel, schedule, fastmath=fastmath, quick=size > SMALL)
 
 
 def native(
@@ -42,10 +41,12 @@ def native(
     account: Account,
 ) -> Native:
     """Return the machine code of a program, ready to be called."""
-    kernel, text = assembly(program, shape, jit.lanes(), fastmath, account)
+    kernel, (main, parts) = assembly(program, shape, jit.lanes(), fastmath, account)
     with account.timed("llvm"):
-        image = jit.translate(text)
-    account.code_bytes += len(image)
+        images = [jit.translate(main, level=1)]
+        if parts:
+            images.append(jit.translate(parts, level=0))
+    account.code_bytes += sum(map(len, images))
     with account.timed("link"):
-        code = jit.link([image], "run")
+        code = jit.link(images, "run")
     return Native(kernel, code, leaves, wanted, threads)

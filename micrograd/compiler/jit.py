@@ -57,10 +57,10 @@ def lanes() -> int:
     return 8 if features.get("avx512f") else 4 if features.get("avx2") else 2
 
 
-def _machine() -> Any:
+def _machine(level: int) -> Any:
     llvm, t = _llvm(), target()
     return llvm.Target.from_triple(t.triple).create_target_machine(
-        cpu=t.cpu, features=t.features, opt=1, reloc="pic", codemodel="small"
+        cpu=t.cpu, features=t.features, opt=level, reloc="pic", codemodel="small"
     )
 
 
@@ -71,10 +71,15 @@ def verified(text: str) -> Any:
     return module
 
 
-def translate(text: str) -> bytes:
-    """Return the machine code of a module, given in LLVM's assembly language, as an object file."""
+def translate(text: str, level: int) -> bytes:
+    """Return the machine code of a module as an object file.
+
+    Args:
+        text: LLVM's assembly language.
+        level: of the code generator: 1 allocates registers with care, 0 quickly.
+    """
     with _lock:
-        return bytes(_machine().emit_object(_llvm().parse_assembly(text)))
+        return bytes(_machine(level).emit_object(_llvm().parse_assembly(text)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,4 +104,4 @@ def link(objects: list[bytes], entry: str) -> Code:
 
 @functools.cache
 def _session() -> Any:
-    return _llvm().create_lljit_compiler(_machine())
+    return _llvm().create_lljit_compiler(_machine(1))

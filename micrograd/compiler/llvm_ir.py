@@ -20,21 +20,24 @@ from micrograd.compiler.products import NOTHING
 from micrograd.compiler.schedule import Part, Product, Schedule
 from micrograd.compiler.vector_math import C_NAMES, libmvec, symbol
 
-__all__ = ["module"]
+__all__ = ["modules"]
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _COMPARISONS = {"gt": "ogt", "ge": "oge", "lt": "olt", "le": "ole", "eq": "oeq"}
 _INTRINSICS = {"abs": "fabs", "sqrt": "sqrt", "copysign": "copysign"}
 
 
-def module(kernel: Kernel, schedule: Schedule, *, fastmath: bool = False, quick: bool = False) -> str:
-    """Return the text of the module that runs ``kernel`` in the order of ``schedule``.
+def modules(
+    kernel: Kernel, schedule: Schedule, *, fastmath: bool = False, quick: bool = False
+) -> tuple[str, str]:
+    """Return the text of the modules that run ``kernel`` in the order of ``schedule``: one for ``run`` and all loops, and
+    one with the straight-line code, which is empty where that is in the first, too.
 
     Args:
         fastmath: allow LLVM to contract a product and a sum, and to reorder sums.
-        quick: have LLVM select instructions one by one and leave their order: five times quicker, 15 % slower code.
+        quick: put straight-line code in a module of its own, for LLVM to translate quickly.
     """
-    return _Module(kernel, schedule, fastmath, quick).text()
+    return _Module(kernel, schedule, fastmath, quick).texts()
 
 
 class _Module:
@@ -53,25 +56,27 @@ class _Module:
         for leaves, index, g in kernel.program.scatters:
             self.scatters.setdefault(g, []).append((leaves, index))
 
-    def text(self) -> str:
+    def texts(self) -> tuple[str, str]:
         calls: list[list[str]] = []
         products = ProductCode(self.types, self.flags)
+        names: list[str] = []
         for step in self.schedule.steps:
             if isinstance(step, Product):
                 calls.append(products.call(step))
-            else:
-                name = f"part{len(self.functions)}"
-                self.functions.append(_Part(self, step).function(name))
-                calls.append([f"call void @{name}(ptr %U, ptr %W, ptr %A, ptr %I)"])
+                continue
+            names.append(f"part{len(names)}")
+            self.functions.append(_Part(self, step).function(names[-1], "" if self.quick else "internal "))
+            calls.append([f"call void @{names[-1]}(ptr %U, ptr %W, ptr %A, ptr %I)"])
         run = driver(self.kernel, self.types, calls)
-        return "\n".join([*self.declared.values(), *products.functions, *self.functions, run, self.attributes(), ""])
-
-    def attributes(self) -> str:
-        """Return what functions are marked with: ``#0`` the parts, ``#1`` the rest."""
         bits = max(self.kernel.lanes * 64, 128)
-        width = f'"prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
-        quickly = "noinline optnone " if self.quick else ""
-        return f"attributes #0 = {{ nounwind {quickly}{width} }}\nattributes #1 = {{ nounwind {width} }}"
+        width = f'nounwind "prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
+        ending = f"attributes #0 = {{ noinline {width} }}\nattributes #1 = {{ {width} }}\n"
+        parts = [*self.declared.values(), *self.functions]
+        if not self.quick:
+            return "\n".join([*parts, *products.functions, run, ending]), ""
+        declared = [f"declare void @{name}(ptr, ptr, ptr, ptr)" for name in names]
+        quickly = ending.replace("noinline", "noinline optnone")
+        return "\n".join([*declared, *products.functions, run, ending]), "\n".join([*parts, quickly])
 
     def declare(self, name: str, result: str, *operands: str) -> str:
         self.declared.setdefault(name, f"declare {result} @{name}({', '.join(operands)})")
@@ -137,7 +142,7 @@ class _Part:
         self.own: set[int] = set()  # what this function computes
         self.fresh = 0
 
-    def function(self, name: str) -> str:
+    def function(self, name: str, linkage: str) -> str:
         program, schedule = self.program, self.module.schedule
         ops, operands = program.ops, program.operands
         slots, outgoing, scatters = schedule.slots, schedule.outgoing, self.module.scatters
@@ -157,7 +162,7 @@ class _Part:
         for x, slot in self.copies:
             self.store("W", slot, self.module.types.constant(-0.0) if x == NOTHING else self.value(x))
         body = "\n".join(self.lines)
-        return f"define internal void @{name}(ptr %U, ptr %W, ptr %A, ptr %I) #0 {{\n{body}\n  ret void\n}}"
+        return f"define {linkage}void @{name}(ptr %U, ptr %W, ptr %A, ptr %I) #0 {{\n{body}\n  ret void\n}}"
 
     # --- names, memory ----------------------------------------------------------------------------------------
 

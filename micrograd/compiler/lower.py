@@ -46,6 +46,8 @@ def lowered(program: Program) -> Program:
     %3 = where %2, %1, %0
     value %3
     """
+    if not any(map(_composite(program), program.ops, program.operands)):
+        return program  # it was simplified when its instructions were added
     b = Builder()
     number: list[int] = []
     for op, operands in zip(program.ops, program.operands):
@@ -58,6 +60,17 @@ def lowered(program: Program) -> Program:
         else:
             number.append(_expanded(b, op, places))
     return without_dead_code(renumbered(program, b.ops, b.operands, number))
+
+
+def _composite(program: Program) -> Callable[[str, tuple[Any, ...]], bool]:
+    leaves = ("argument", "parameter")
+
+    def composite(op: str, operands: tuple[Any, ...]) -> bool:
+        if op == "take":
+            return not all(program.ops[x] in leaves for x in operands[:-1])
+        return op not in PRIMITIVES and op not in LEAVES
+
+    return composite
 
 
 def _of_leaves(b: Builder, places: tuple[int, ...]) -> bool:

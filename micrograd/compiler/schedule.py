@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from micrograd.compiler.kernel import Kernel, weight
 from micrograd.compiler.products import NOTHING, Group, groups, initials
-from micrograd.compiler.program import LEAVES, Program
+from micrograd.compiler.program import CHAIN, LEAVES, Program
 
 __all__ = ["Matrix", "Part", "Product", "Schedule", "scheduled"]
 
@@ -94,7 +94,7 @@ class _Scheduler:
         self.program = kernel.program
         self.schedule = Schedule(accumulates=kernel.shape.batched or bool(kernel.program.scatters))
         size = sum(weight(self.program, i) for i in range(len(self.program)))
-        self.groups = groups(self.program) if size > small else []
+        self.groups = groups(self.program) if size > small and CHAIN in self.program.ops else []
 
     def run(self) -> Schedule:
         program, schedule = self.program, self.schedule

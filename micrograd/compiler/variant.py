@@ -99,6 +99,7 @@ class Variant:
             self.program = with_chains(captured)
         self.leaves: Sequence[Leaf] = self.arguments.leaves
         self.runners: dict[Request, Runner] = {}
+        self.instructions: dict[Request, int] = {}
         self.asked: dict[Any, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
         self.latest = Request()
         self.is_flat = all(isinstance(tree, Leaf) for tree in self.arguments.trees)
@@ -165,6 +166,7 @@ class Variant:
     @pause_gc()
     def _compiled(self, request: Request) -> Runner:
         program, shape = self.derived(request), self.shape(request)
+        self.instructions[request] = program.count()
         wanted = [self.leaves[i] for i in request.wanted] if shape.wanted else []
         if self.settings.backend == "python":
             return Plain(program, shape, self.leaves, wanted)
@@ -225,10 +227,9 @@ class Variant:
 
     def stats(self) -> dict[str, Any]:
         """Return sizes, and seconds by stage."""
-        program = self.derived(self.latest)
         return {
             "nodes": self.nodes,
-            "instructions": program.count(),
+            "instructions": self.instructions.get(self.latest, self.program.count()),
             "parameters": len(self.parameters),
             "bytes": self.account.code_bytes,
             "seconds": dict(self.account.seconds),
