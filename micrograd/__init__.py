@@ -20,6 +20,7 @@ from typing import Any as _Any
 
 from micrograd import ops
 from micrograd._modes import detect_anomaly, no_grad, pause_gc, scope
+from micrograd._version import __version__ as __version__
 from micrograd.arrays import array, data_of, grad_of
 from micrograd.engine import Value
 from micrograd.errors import (
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from micrograd import nn as nn
     from micrograd import testing as testing
     from micrograd.compiler import compile as compile
-
-__version__ = "0.2.0"
 
 __all__ = [
     "AnomalyError",

@@ -180,5 +180,7 @@ def batch_size(leaves: Sequence[Leaf], values: Sequence[Any]) -> int:
             if size < 0:
                 size, first = len(x), leaf.name
             elif len(x) != size:
-                raise ValueError(f"{first} has {size} samples and {leaf.name} has {len(x)}; a batch has one number of them")
+                raise ValueError(
+                    f"{first} has {size} samples and {leaf.name} has {len(x)}; a batch has one number of them"
+                )
     return size

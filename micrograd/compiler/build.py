@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import astuple
 
-from micrograd.compiler import jit
+from micrograd._version import __version__
+from micrograd.compiler import cache, jit
 from micrograd.compiler.account import Account
 from micrograd.compiler.arguments import Leaf
 from micrograd.compiler.kernel import Kernel, Shape, weight
@@ -14,7 +17,10 @@ from micrograd.compiler.native import Native
 from micrograd.compiler.program import Program
 from micrograd.compiler.schedule import SMALL, scheduled
 
-__all__ = ["assembly", "native"]
+__all__ = ["WORTHWHILE", "assembly", "native"]
+
+WORTHWHILE = 0.02
+"""Seconds that LLVM has to take for its code to be kept on disk."""
 
 
 def assembly(
@@ -38,15 +44,31 @@ def native(
     *,
     fastmath: bool,
     threads: int,
+    cached: bool,
     account: Account,
 ) -> Native:
     """Return the machine code of a program, ready to be called."""
     kernel, (main, parts) = assembly(program, shape, jit.lanes(), fastmath, account)
     with account.timed("llvm"):
-        images = [jit.translate(main, level=1)]
+        images = [_translated(main, 1, cached)]
         if parts:
-            images.append(jit.translate(parts, level=0))
+            images.append(_translated(parts, 0, cached))
     account.code_bytes += sum(map(len, images))
     with account.timed("link"):
         code = jit.link(images, "run")
     return Native(kernel, code, leaves, wanted, threads)
+
+
+def _translated(text: str, level: int, cached: bool) -> bytes:
+    """Return machine code: from the disk, where an earlier process left it, or LLVM's."""
+    if not cached:
+        return jit.translate(text, level)
+    target = jit.target()
+    name = cache.key(text, str(level), *astuple(target), __version__)
+    code = cache.load(name)
+    if code is None:
+        start = time.perf_counter()
+        code = jit.translate(text, level)
+        if time.perf_counter() - start > WORTHWHILE:
+            cache.store(name, code)
+    return code

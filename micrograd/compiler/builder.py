@@ -1,7 +1,7 @@
 """``Builder``, which adds instructions to a program, and ``Symbol``, which lets Python code do it.
 
-A symbol is a number that is not known yet. Whatever is written with operations runs on symbols as it runs on numbers and
-on Values, and leaves instructions behind: the user's function, the derivative rules of the table, the expansions of
+A symbol is a number that is not known yet. Whatever is written with operations runs on symbols as it runs on numbers
+and on Values, and leaves instructions behind: the user's function, the derivative rules of the table, the expansions of
 ``lower.py``.
 """
 
@@ -44,7 +44,7 @@ class Builder:
 
     def number(self, x: int) -> float | None:
         """Return the number that instruction ``x`` is known to give, or ``None``."""
-        return self.operands[x][0] if self.ops[x] == "constant" else None  # type: ignore[no-any-return]
+        return self.operands[x][0] if self.ops[x] == "constant" else None
 
     def emit(self, op: str, operands: tuple[int, ...]) -> int:
         """Return the instruction that applies ``op``: a new one, or one that gives the same bits."""
@@ -105,4 +105,4 @@ class Symbol(Operand):
     def _refuse(self, *others: Any) -> NoReturn:
         raise TypeError("a rule that decides by its operands cannot be compiled; write it with micrograd.where")
 
-    __bool__ = __float__ = __int__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __hash__ = _refuse  # type: ignore[assignment]
+    __bool__ = __float__ = __int__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __hash__ = _refuse

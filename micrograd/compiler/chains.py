@@ -1,7 +1,8 @@
 """Dot products: chains of ``+`` and ``*`` become one ``chain`` instruction, which is what loops are made of.
 
-Everyone writes a neuron as ``sum(w*x for ...) + b``, which is ``((0 + w0*x0) + w1*x1) + ...``. Products and partial sums
-that nothing else uses are part of the chain; the order of the additions stays, and with it every bit of the result.
+Everyone writes a neuron as ``sum(w*x for ...) + b``, which is ``((0 + w0*x0) + w1*x1) + ...``. Products and partial
+sums that nothing else uses are part of the chain; the order of the additions stays, and with it every bit of the
+result.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _uses(program: Program, mark: bytearray) -> list[int]:
 def _opens(program: Program, uses: list[int], chain: list[int]) -> bool:
     """Tell whether the first operand of the first addition is a product that belongs to the chain."""
     first = program.operands[chain[0]][0]
-    return program.ops[first] == "mul" and uses[first] == 1
+    return program.ops[first] == "mul" and uses[int(first)] == 1
 
 
 def _products(program: Program, uses: list[int], chain: list[int]) -> int:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any
 
 from micrograd._structure import flatten
 from micrograd.arrays import from_flat, is_array
-from micrograd.compiler.arguments import Leaf, batch_size, key_of
+from micrograd.compiler.arguments import Leaf, batch_size
+from micrograd.compiler.calls import Calls
 from micrograd.compiler.outcome import Outcome
 from micrograd.compiler.program import Program
 from micrograd.compiler.variant import Request, Settings, Variant
@@ -23,14 +21,9 @@ __all__ = ["Compiled", "compile"]
 
 BACKENDS = ("llvm", "python")
 LANGUAGES = ("c", "js", "llvm", "python")
-VARIANTS = 64  # structures of arguments that are kept; the one used longest ago goes first
 _REDUCTIONS = ("sum", "mean", None)
 
 
-@overload
-def compile(f: Callable[..., Any], **options: Any) -> Compiled: ...
-@overload
-def compile(f: None = None, **options: Any) -> Callable[[Callable[..., Any]], Compiled]: ...
 def compile(
     f: Callable[..., Any] | None = None,
     *,
@@ -99,26 +92,12 @@ class Compiled:
         if not callable(f):
             raise TypeError(f"micrograd.compile takes a function, not {describe(f)}")
         functools.update_wrapper(self, f)
-        self._signature = inspect.signature(f)
         self._settings = settings
         self._argnums = argnums
-        kinds = [p.kind for p in self._signature.parameters.values()]
-        self._simple = all(kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for kind in kinds)
-        self._names = tuple(self._signature.parameters)
-        self._batched = tuple([name in settings.batched for name in self._names])
-        unknown = sorted(settings.batched.difference(self._names))
-        if unknown:
-            raise ValueError(
-                f"batched names {', '.join(map(repr, unknown))}, which {self._name} does not take (arguments:"
-                f" {', '.join(self._names) or 'none'})"
-            )
-        if inspect.Parameter.VAR_KEYWORD in kinds:
-            raise TypeError(f"{self._name} takes any keyword arguments; a compiled function names its arguments")
-        self._variants: OrderedDict[Any, Variant] = OrderedDict()
+        self._calls = Calls(f, self._name, settings)
         self._latest: Variant | None = None
         self._shortcuts: dict[Any, Callable[[Any], tuple[float, Any] | None]] = {}
-        self._array: type | None = None
-        self._lock = threading.RLock()
+        self._array: Any = None
 
     @property
     def _name(self) -> str:
@@ -135,9 +114,11 @@ class Compiled:
         """Return the value and the gradients of the arguments, in their own shapes.
 
         Args:
+            *args: the arguments.
             argnums: the positions of the arguments to differentiate: one gradient for an int, a tuple for several. If
                 ``None``, those given to ``compile``, or all arguments but ints: one gradient for one argument, else a
                 tuple.
+            **keywords: arguments by name.
         """
         if len(args) == 1 and type(x := args[0]) is self._array and argnums is None and not keywords:
             run = self._shortcuts.get(x.shape)
@@ -185,9 +166,11 @@ class Compiled:
     def hvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """Return the Hessian times a direction: the derivative of the gradient, in forward mode over the reverse pass.
 
+        The result has the structure of the one argument that moves, or is a tuple for several.
+
         Args:
-            primals, tangents: as of ``jvp``. The result has the structure of the one argument that moves, or is a tuple
-                for several.
+            primals: all arguments.
+            tangents: as of ``jvp``.
         """
         variant, outcome, positions = self._directional(primals, tangents, second=True)
         return self._nested(variant, positions, len(positions) == 1, outcome.gradients)
@@ -235,7 +218,7 @@ class Compiled:
     @property
     def variants(self) -> list[str]:
         """The structures of arguments that were compiled, the latest last."""
-        return [", ".join(_leaf_text(leaf) for leaf in v.leaves) for v in self._variants.values()]
+        return [", ".join(_leaf_text(leaf) for leaf in v.leaves) for v in self._calls.variants.values()]
 
     @property
     def stats(self) -> Mapping[str, Any]:
@@ -255,13 +238,13 @@ class Compiled:
 
     def clear(self) -> None:
         """Forget all variants; the next call captures the function anew."""
-        with self._lock:
-            self._variants.clear()
+        with self._calls.lock:
+            self._calls.variants.clear()
             self._shortcuts.clear()
             self._latest = None
 
     def __repr__(self) -> str:
-        return f"<compiled {self._name}, {len(self._variants)} variants>"
+        return f"<compiled {self._name}, {len(self._calls.variants)} variants>"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
@@ -294,38 +277,9 @@ class Compiled:
     # --- from a call to code and back -------------------------------------------------------------------------
 
     def _variant(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Variant, list[Any]]:
-        """Return the variant for a call, and the values of its arguments in order."""
-        if self._simple and not keywords and len(args) == len(self._names):
-            key: Any = tuple([key_of(x, batched) for x, batched in zip(args, self._batched)])
-            variant = self._variants.get(key)
-            if variant is not None:
-                self._latest = variant
-                return variant, list(args)
-            call = [(name, x, False) for name, x in zip(self._names, args)]
-        else:
-            call = self._bound(args, keywords)
-            key = tuple([(name, key_of(x, name in self._settings.batched)) for name, x, _ in call])
-        with self._lock:
-            variant = self._variants.get(key)
-            if variant is None:
-                variant = self._variants[key] = Variant(self.__wrapped__, call, self._settings)
-                if len(self._variants) > VARIANTS:
-                    self._variants.popitem(last=False)
-                    self._shortcuts.clear()
-            self._latest = variant
-        return variant, [x for _, x, _ in call]
-
-    def _bound(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> list[tuple[str, Any, bool]]:
-        bound = self._signature.bind(*args, **keywords)
-        bound.apply_defaults()
-        call: list[tuple[str, Any, bool]] = []
-        for name, x in bound.arguments.items():
-            kind = self._signature.parameters[name].kind
-            if kind is inspect.Parameter.VAR_POSITIONAL:
-                call += [(f"{name}[{i}]", part, False) for i, part in enumerate(x)]
-            else:
-                call.append((name, x, kind is inspect.Parameter.KEYWORD_ONLY))
-        return call
+        found = self._calls.variant(args, keywords)
+        self._latest = found[0]
+        return found
 
     def _run(
         self, variant: Variant, request: Request, arguments: Sequence[Any], direction: Any = None, rows: int = 0
@@ -356,7 +310,7 @@ class Compiled:
         return self._latest
 
     def _compile(self, variant: Variant, request: Request) -> Any:
-        with self._lock:
+        with self._calls.lock:
             return variant.runner(request)
 
     def _wanted(
@@ -410,7 +364,7 @@ class Compiled:
         return parts[0] if single else tuple(parts)
 
 
-def _rebuilt(f: Callable[..., Any], options: dict[str, Any]) -> Compiled:
+def _rebuilt(f: Callable[..., Any], options: dict[str, Any]) -> Any:
     return compile(f, **options)
 
 
@@ -420,7 +374,7 @@ def _identity(size: int) -> Any:
 
 
 def _numbers(g: Any) -> list[float]:
-    return g.ravel().tolist() if hasattr(g, "ravel") else [g]  # type: ignore[no-any-return]
+    return g.ravel().tolist() if hasattr(g, "ravel") else [g]
 
 
 def _leaf_text(leaf: Leaf) -> str:

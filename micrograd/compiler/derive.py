@@ -24,14 +24,16 @@ from micrograd.compiler.rewrite import PREDICATES
 from micrograd.compiler.template import Templates
 from micrograd.ops.table import Op, operation_named
 
-
 __all__ = ["gradient", "tangent"]
 
 
-
-
 def gradient(
-    program: Program, wanted: Callable[[str, Any], bool], *, seeded: bool = False, scatter: bool = True, careful: bool = False
+    program: Program,
+    wanted: Callable[[str, Any], bool],
+    *,
+    seeded: bool = False,
+    scatter: bool = True,
+    careful: bool = False,
 ) -> Program:
     """Return the program that gives the value and its gradient with respect to the leaves that are ``wanted``.
 
@@ -39,8 +41,8 @@ def gradient(
         program: with one output, ``"value"``.
         wanted: tells by kind and payload which leaves.
         seeded: whether the upstream gradient is a leaf, ``seed``; else it is 1.
-        scatter: whether a ``take`` of leaves hands its gradient to the leaf that was chosen. Without, all the leaves get
-            a share, most of them 0: a program that can be differentiated again.
+        scatter: whether a ``take`` of leaves hands its gradient to the leaf that was chosen. Without, all the leaves
+            get a share, most of them 0: a program that can be differentiated again.
         careful: whether every share asks if there is an upstream gradient at all.
 
     >>> p = Program(["argument", "tanh", "mul"], [(0,), (0,), (1, 0)], outputs={"value": 2})   # tanh(a) * a
@@ -206,9 +208,7 @@ class _Reverse(_Adding):
         return all(self.wanted[x] and self.program.ops[x] in ("argument", "parameter") for x in values)
 
 
-def tangent(
-    program: Program, direction: Callable[[str, Any], int | None], *, careful: bool = False
-) -> Program:
+def tangent(program: Program, direction: Callable[[str, Any], int | None], *, careful: bool = False) -> Program:
     """Return the directional derivative of every output of ``program`` along a direction given at run time.
 
     The tangent of ``"value"`` goes out as ``"tangent"``; the gradients that go out are the tangents of the gradients,
@@ -216,6 +216,7 @@ def tangent(
 
     Args:
         program: with ``"value"``, gradients or both, and no scatters.
+        careful: whether every share asks if there is a direction at all.
         direction: the number of the ``tangent`` leaf that belongs to a leaf, by its kind and payload; ``None`` where
             the direction has no component.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,16 @@ __all__ = ["Code", "lanes", "link", "target", "translate", "verified"]
 
 _lock = threading.Lock()  # LLVM's own state is shared by all threads
 _names = itertools.count()
+
+
+def _renew_lock() -> None:
+    """Give a forked child a lock that no thread holds: threads do not come along."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @functools.cache

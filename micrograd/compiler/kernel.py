@@ -5,8 +5,8 @@ parameters. The **workspace** holds a slot of one number per lane for whatever d
 be kept. An **accumulator** is a slot that adds up, over the samples, the gradient of one uniform number: the bias
 lesson in memory. **Totals** are the accumulators after the one sum over the lanes at the end.
 
-Samples are processed in blocks of ``lanes``, the target's vector width. Columns of batched arguments are copied into the
-first slots of the workspace, results for each sample are copied out of it.
+Samples are processed in blocks of ``lanes``, the target's vector width. Columns of batched arguments are copied into
+the first slots of the workspace, results for each sample are copied out of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Column", "Kernel", "Shape", "weight"]
 
 @dataclass(frozen=True)
 class Column:
-    """An array of one row per sample: ``width`` numbers in a row, the slots ``first`` and following in the workspace."""
+    """An array with a row for each sample: ``width`` numbers, in the slots from ``first`` on while their block runs."""
 
     name: str
     first: int

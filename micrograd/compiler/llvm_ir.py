@@ -14,9 +14,9 @@ from micrograd.compiler.choose_ir import chooser
 from micrograd.compiler.ir_text import Types
 from micrograd.compiler.kernel import Kernel
 from micrograd.compiler.product_ir import ProductCode
+from micrograd.compiler.products import NOTHING
 from micrograd.compiler.program import CHAIN, LEAVES
 from micrograd.compiler.run_ir import driver
-from micrograd.compiler.products import NOTHING
 from micrograd.compiler.schedule import Part, Product, Schedule
 from micrograd.compiler.vector_math import C_NAMES, libmvec, symbol
 
@@ -26,14 +26,20 @@ _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _COMPARISONS = {"gt": "ogt", "ge": "oge", "lt": "olt", "le": "ole", "eq": "oeq"}
 _INTRINSICS = {"abs": "fabs", "sqrt": "sqrt", "copysign": "copysign"}
 
+# LLVM's quick instruction selection goes through a basic block from its end, and leaves the rest of the block to the
+# slow one where it meets an instruction that it does not know. So such instructions begin a new block now and then.
+_SLOW = ("select", "fcmp", "insertelement", "shufflevector", "call")
+_BLOCK = 16
 
-def modules(
-    kernel: Kernel, schedule: Schedule, *, fastmath: bool = False, quick: bool = False
-) -> tuple[str, str]:
-    """Return the text of the modules that run ``kernel`` in the order of ``schedule``: one for ``run`` and all loops, and
-    one with the straight-line code, which is empty where that is in the first, too.
+
+def modules(kernel: Kernel, schedule: Schedule, *, fastmath: bool = False, quick: bool = False) -> tuple[str, str]:
+    """Return the text of two modules: one with ``run`` and all loops, and one with the straight-line code.
+
+    The second is empty where straight-line code is in the first, too.
 
     Args:
+        kernel: what to run.
+        schedule: in which order.
         fastmath: allow LLVM to contract a product and a sum, and to reorder sums.
         quick: put straight-line code in a module of its own, for LLVM to translate quickly.
     """
@@ -141,6 +147,7 @@ class _Part:
         self.pointers: dict[int, str] = {}
         self.own: set[int] = set()  # what this function computes
         self.fresh = 0
+        self.block_end = _BLOCK
 
     def function(self, name: str, linkage: str) -> str:
         program, schedule = self.program, self.module.schedule
@@ -168,6 +175,10 @@ class _Part:
 
     def line(self, text: str) -> str:
         """Add an instruction and return the name of its result."""
+        if self.module.quick and len(self.lines) >= self.block_end and text.startswith(_SLOW):
+            self.fresh += 1
+            self.lines.append(f"  br label %b{self.fresh}\nb{self.fresh}:")
+            self.block_end = len(self.lines) + _BLOCK
         self.fresh += 1
         self.lines.append(f"  %t{self.fresh} = {text}")
         return f"%t{self.fresh}"
@@ -255,8 +266,8 @@ class _Part:
                 )
                 self.truth(i, condition)
                 return
-        x, y = [self.value(x) for x in operands]
-        self.truth(i, self.line(f"fcmp {_COMPARISONS[op]} {self.t} {x}, {y}"))
+        left, right = [self.value(x) for x in operands]
+        self.truth(i, self.line(f"fcmp {_COMPARISONS[op]} {self.t} {left}, {right}"))
 
     def is_nan(self, i: int, op: str, operands: Sequence[int]) -> None:
         x = self.value(operands[0])

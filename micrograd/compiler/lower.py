@@ -21,14 +21,44 @@ from micrograd.ops.table import is_builtin, operations
 __all__ = ["LIBRARY", "PRIMITIVES", "lowered"]
 
 LIBRARY = frozenset(
-    "exp exp2 expm1 log log1p log2 log10 cbrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc"
-    " power atan2 hypot fmod".split()
+    [
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log1p",
+        "log2",
+        "log10",
+        "cbrt",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "erf",
+        "erfc",
+        "power",
+        "atan2",
+        "hypot",
+        "fmod",
+    ]
 )
 """Functions that a backend takes from the C library, or from a vector version of it."""
 
-PRIMITIVES = LIBRARY | frozenset(
-    "add sub mul div neg abs sqrt gt ge lt le eq isnan where copysign".split()
-) | {CHAIN, "take"}
+PRIMITIVES = (
+    LIBRARY
+    | frozenset(
+        ["add", "sub", "mul", "div", "neg", "abs", "sqrt", "gt", "ge", "lt", "le", "eq", "isnan", "where", "copysign"]
+    )
+    | {CHAIN, "take"}
+)
 """Everything that a native backend spells."""
 
 

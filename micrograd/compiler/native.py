@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-
+from micrograd import _deps
 from micrograd.compiler.arguments import Leaf
 from micrograd.compiler.jit import Code
 from micrograd.compiler.kernel import Kernel
@@ -28,9 +27,13 @@ _LARGE = 16_384  # numbers; the C library asks the operating system for more tha
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
+def _numpy() -> Any:
+    return _deps.require("numpy", extra="compile", purpose="micrograd.compile(backend='llvm')")
+
+
 def _aligned(count: int) -> Any:
     """Return ``count`` zeros that begin at a cache line."""
-    memory = np.zeros(count + 8)
+    memory = _numpy().zeros(count + 8)
     skip = -(_address(memory) // 8) % 8
     return memory[skip : skip + count]
 
@@ -45,6 +48,7 @@ class _Context:
     def __init__(self, native: Native) -> None:
         kernel, shape = native.kernel, native.kernel.shape
         self.uniforms = _aligned(kernel.uniforms)
+        np = _numpy()
         self.indices = np.zeros(shape.indices + 1, dtype=np.int64)
         self.workspace = _aligned(kernel.width * kernel.lanes)
         self.accumulators = _aligned((kernel.accumulators + 1) * kernel.lanes)
@@ -102,6 +106,7 @@ class Native:
         shape = kernel.shape
         self.kernel = kernel
         self.leaves = leaves
+        self._np = _numpy()
         self.wanted = wanted
         self.run = self._run_batched if shape.batched else self._run_single
         self._threads = threads
@@ -203,7 +208,7 @@ class Native:
         seed: float = 1.0,
         direction: Any = None,
     ) -> Outcome:
-        shape = self.kernel.shape
+        shape, np = self.kernel.shape, self._np
         rows = [np.ascontiguousarray(values[i], np.float64) for i in self._rows]
         if sample_indices is not None:
             rows.append(np.ascontiguousarray(sample_indices, np.int64))
@@ -256,7 +261,7 @@ class Native:
         """
         size = samples * sum(self._widths)
         if size < _LARGE:
-            return [np.empty((samples, width)) for width in self._widths]
+            return [self._np.empty((samples, width)) for width in self._widths]
         memory = None
         kept = self._memories
         for _ in range(len(kept)):
@@ -267,7 +272,7 @@ class Native:
                 kept.append(candidate)
             del candidate
         if memory is None:
-            memory = np.empty(size)
+            memory = self._np.empty(size)
         kept.append(memory)
         del kept[:-2]
         columns = []

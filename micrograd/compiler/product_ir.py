@@ -154,10 +154,7 @@ class _Loops:
         b = self.pointers("%b", product.b, j, product.b.by_row, columns)
         cells = [(r, c) for r in range(rows) for c in range(columns)]
         sums = self.initial(i, j, rows, columns, cells)
-        if product.depth == 1:
-            sums = self.step("0", a, b, cells, sums)
-        else:
-            sums = self.summed(a, b, cells, sums)
+        sums = self.step("0", a, b, cells, sums) if product.depth == 1 else self.summed(a, b, cells, sums)
         out = product.out
         for r, line in enumerate(self.pointers("%out", out, i, out.by_row, rows)):
             for c, place in enumerate(self.pointers(line, out, j, out.by_column, columns)):

@@ -8,7 +8,7 @@ group stays straight-line code. (Other repetitions in a program would become gro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from micrograd.compiler.program import CHAIN, LEAVES, Program
@@ -86,21 +86,23 @@ def groups(program: Program) -> list[Group]:
     return sorted(complete, key=lambda group: -group.size)
 
 
-def _merged(buckets: dict[tuple[Numbers, int], list[_Chain]], partner: object, flipped: bool) -> list[tuple[Group, bool]]:
-    matrices: dict[tuple[tuple[Numbers, ...], int], list[tuple[Numbers, list[_Chain]]]] = {}
+def _merged(
+    buckets: dict[tuple[Numbers, int], list[_Chain]], partner: Callable[[_Chain], Numbers], flipped: bool
+) -> list[tuple[Group, bool]]:
+    """Return the groups of chains that share an operand, and whether nothing else reads them."""
+    matrices: dict[tuple[tuple[Numbers, ...], int], list[tuple[Numbers, Numbers]]] = {}
     for (shared, level), members in buckets.items():
-        unique = {partner(c): c for c in members}  # type: ignore[operator]
-        matrices.setdefault((tuple(unique), level), []).append((shared, list(unique.values())))
-    result = []
+        unique = {partner(c): c.number for c in members}
+        matrices.setdefault((tuple(unique), level), []).append((shared, tuple(unique.values())))
+    found = []
     for (partners, level), lines in matrices.items():
-        shared = tuple([line for line, _ in lines])
-        numbers = tuple([tuple([c.number for c in members]) for _, members in lines])
+        shared_lines = tuple([line for line, _ in lines])
+        numbers = tuple([results for _, results in lines])
         if flipped:
-            group = Group(partners, shared, tuple(zip(*numbers)))
+            found.append((Group(partners, shared_lines, tuple(zip(*numbers))), level < 0))
         else:
-            group = Group(shared, partners, numbers)
-        result.append((group, level < 0))
-    return result
+            found.append((Group(shared_lines, partners, numbers), level < 0))
+    return found
 
 
 def _chains(program: Program) -> list[_Chain]:

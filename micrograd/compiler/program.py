@@ -139,9 +139,7 @@ def without_dead_code(program: Program) -> Program:
     return renumbered(program, ops, operands, number)
 
 
-def renumbered(
-    program: Program, ops: list[str], operands: list[tuple[Any, ...]], number: list[int]
-) -> Program:
+def renumbered(program: Program, ops: list[str], operands: list[tuple[Any, ...]], number: list[int]) -> Program:
     """Return new instructions with the outputs of ``program``, whose instruction ``i`` is now ``number[i]``."""
     return Program(
         ops,

@@ -193,4 +193,4 @@ def _numbers(x: Any) -> list[float]:
 
 
 def _rows(x: Any, samples: int) -> list[list[Any]]:
-    return x.reshape(samples, x.size // samples).tolist() if samples else []  # type: ignore[no-any-return]
+    return x.reshape(samples, x.size // samples).tolist() if samples else []

@@ -7,12 +7,12 @@ has another place already is copied, which costs less than the product that read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from micrograd.compiler.kernel import Kernel, weight
 from micrograd.compiler.products import NOTHING, Group, groups, initials
-from micrograd.compiler.program import CHAIN, LEAVES, Program
+from micrograd.compiler.program import CHAIN, LEAVES
 
 __all__ = ["Matrix", "Part", "Product", "Schedule", "scheduled"]
 
@@ -83,6 +83,7 @@ def scheduled(kernel: Kernel, *, small: int = SMALL) -> Schedule:
     """Return the order in which ``kernel`` runs, and reserve the slots that it takes.
 
     Args:
+        kernel: what to run.
         small: the number of instructions up to which no loops are made.
     """
     return _Scheduler(kernel, small).run()
@@ -184,7 +185,9 @@ class _Scheduler:
         """Return where the results of a group go, and whether they are added to what is there."""
         if group.targets:
             accumulated = self.kernel.accumulated
-            matrix = _regular([[("A", accumulated[x]) if x in accumulated else None for x in row] for row in group.targets])
+            matrix = _regular(
+                [[("A", accumulated[x]) if x in accumulated else None for x in row] for row in group.targets]
+            )
             if matrix is not None:
                 for i in group.members():
                     del self.schedule.outgoing[i]

@@ -180,9 +180,11 @@ class Body:
 
     def _index(self, index: int) -> int | str:
         """Return a place that is known, or the text of an element that holds it."""
-        op, (payload,) = self.program.ops[index], self.program.operands[index]
+        op, (payload, *_) = self.program.ops[index], self.program.operands[index]
         if op == "constant":
             return int(payload)
+        if op not in INDICES:
+            raise CompilationError(f"%{index} = {op} chooses an operand of take; only an index or a constant can")
         return f"{ARRAYS[op]}[{payload}]"
 
     def _progression(self, leaves: Sequence[int], chosen: str, suffix: str) -> tuple[str, str]:

@@ -130,29 +130,31 @@ class Input(Operand):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Operand):
             return self is other  # a node equals itself, as Values do
-        _refuse("== with a number", "write micrograd.eq(x, 0.0) inside micrograd.where")
+        raise _refusal("== with a number", "write micrograd.eq(x, 0.0) inside micrograd.where")
 
     __hash__ = object.__hash__
 
     def __bool__(self) -> NoReturn:
-        _refuse("a condition", "write micrograd.where(condition, a, b), which keeps both branches")
+        raise _refusal("a condition", "write micrograd.where(condition, a, b), which keeps both branches")
 
     def __float__(self) -> NoReturn:
-        _refuse("float()", "use micrograd.exp(x) instead of math.exp(x)")
+        raise _refusal("float()", "use micrograd.exp(x) instead of math.exp(x)")
 
     def __int__(self) -> NoReturn:
-        _refuse("int()", "pass an int argument, and choose with micrograd.take(values, index)")
+        raise _refusal("int()", "pass an int argument, and choose with micrograd.take(values, index)")
 
     __index__ = __int__
 
     def __format__(self, spec: str) -> str:
         if spec:
-            _refuse("a number to print", "print inside the function shows the symbol, print(x)")
+            raise _refusal("a number to print", "print inside the function shows the symbol, print(x)")
         return repr(self)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("data", "grad", "backward"):
-            _refuse(f".{name}", "return what you need; gradients come from .backward(...) or .value_and_grad(...)")
+            raise _refusal(
+                f".{name}", "return what you need; gradients come from .backward(...) or .value_and_grad(...)"
+            )
         raise AttributeError(f"a symbolic Value has no attribute {name!r}")
 
     def __repr__(self) -> str:
@@ -179,7 +181,9 @@ class Predicate(Operand):
 
     def _refused(self, op: Op) -> NoReturn:
         raise TraceError(
-            _at_line(f"{op.name}() got a comparison such as x > 0; micrograd.where(x > 0, 1.0, 0.0) makes a number of it")
+            _at_line(
+                f"{op.name}() got a comparison such as x > 0; micrograd.where(x > 0, 1.0, 0.0) makes a number of it"
+            )
         )
 
     def __and__(self, other: Any) -> Any:
@@ -201,7 +205,7 @@ class Predicate(Operand):
         return Predicate(both._recorder, both._number)
 
     def __bool__(self) -> NoReturn:
-        _refuse("a condition", "write micrograd.where(condition, a, b), which keeps both branches")
+        raise _refusal("a condition", "write micrograd.where(condition, a, b), which keeps both branches")
 
 
 class Index(Operand):
@@ -235,13 +239,20 @@ class Index(Operand):
 
     def _refused(self, op: Op) -> NoReturn:
         raise TraceError(
-            _at_line(f"{op.name}() got an int argument, which only chooses in micrograd.take(values, index); pass a"
-                     " float where a number is meant")
+            _at_line(
+                f"{op.name}() got an int argument, which only chooses in micrograd.take(values, index); pass a"
+                " float where a number is meant"
+            )
         )
 
     def _not_a_number(self, *others: Any) -> NoReturn:
-        _refuse("an int argument used as a number or as an index of a list", "choose with micrograd.take(values, index),"
-                " or pass a float where a number is meant")
+        raise self._refusal()
+
+    def _refusal(self) -> TraceError:
+        return _refusal(
+            "an int argument used as a number or as an index of a list",
+            "choose with micrograd.take(values, index), or pass a float where a number is meant",
+        )
 
     __bool__ = __int__ = __index__ = __float__ = _not_a_number
     __lt__ = __le__ = __gt__ = __ge__ = _not_a_number
@@ -249,7 +260,7 @@ class Index(Operand):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Operand):
             return self is other
-        self._not_a_number()
+        raise self._refusal()
 
     __hash__ = object.__hash__
 
@@ -279,8 +290,8 @@ def record(f: Callable[..., Any], recorder: Recorder, arguments: tuple[Any, ...]
 # --- errors that name the user's line ---------------------------------------------------------------------------
 
 
-def _refuse(what: str, instead: str) -> NoReturn:
-    raise TraceError(_at_line(f"{what} is not possible while a function is compiled: {instead}"))
+def _refusal(what: str, instead: str) -> TraceError:
+    return TraceError(_at_line(f"{what} is not possible while a function is compiled: {instead}"))
 
 
 def _at_line(message: str) -> str:

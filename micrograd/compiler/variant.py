@@ -1,4 +1,4 @@
-"""``Variant``: a function captured for one structure of arguments, and the programs made from it when they are needed."""
+"""``Variant``: a function captured for one structure of arguments, and the programs that are made from it."""
 
 from __future__ import annotations
 
@@ -178,6 +178,7 @@ class Variant:
             wanted,
             fastmath=settings.fastmath,
             threads=settings.threads,
+            cached=settings.cache,
             account=self.account,
         )
 
@@ -220,7 +221,7 @@ class Variant:
                     raise TypeError(f"{self.leaves[k].name} holds ints, which have no derivative; pass floats")
                 wanted.append(k)
         found = (tuple(wanted), single, tuple(positions))
-        self.asked[argnums if argnums is None or single and isinstance(argnums, int) else tuple(argnums)] = found
+        self.asked[argnums if argnums is None or (single and isinstance(argnums, int)) else tuple(argnums)] = found
         return found
 
     # --- reports ----------------------------------------------------------------------------------------------

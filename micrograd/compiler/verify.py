@@ -29,23 +29,22 @@ def verify(program: Program, stage: str = "") -> Program:
         _fail(stage, f"{len(program.ops)} operations, {len(program.operands)} lists of operands")
     table = operations()
     for i, (op, operands) in enumerate(zip(program.ops, program.operands)):
-        where = lambda: f"%{i} = {op} {', '.join(f'%{x}' for x in operands)}"  # noqa: B023, E731
         if op in LEAVES:
             _verify_leaf(stage, i, op, operands)
             continue
         for place, x in enumerate(operands):
             if type(x) is not int or not 0 <= x < i:
-                _fail(stage, f"{where()}: operand %{x} is not defined above")
+                _fail(stage, f"{_shown(i, op, operands)}: operand %{x} is not defined above")
             chooses = op == "take" and place == len(operands) - 1
             if program.ops[x] in _NO_NUMBER and not chooses and op != "eq":
-                _fail(stage, f"{where()}: %{x} is an index, which only take and eq read")
+                _fail(stage, f"{_shown(i, op, operands)}: %{x} is an index, which only take and eq read")
         if op == CHAIN:
             if len(operands) % 2 == 0 or len(operands) < 3:
-                _fail(stage, f"{where()}: a chain has an initial value and pairs")
+                _fail(stage, f"{_shown(i, op, operands)}: a chain has an initial value and pairs")
         elif op not in table:
-            _fail(stage, f"{where()}: no such operation")
+            _fail(stage, f"{_shown(i, op, operands)}: no such operation")
         elif table[op].arity is not None and table[op].arity != len(operands):
-            _fail(stage, f"{where()}: {op} takes {table[op].arity} operands")
+            _fail(stage, f"{_shown(i, op, operands)}: {op} takes {table[op].arity} operands")
     for x in program.roots():
         if type(x) is not int or not 0 <= x < len(program.ops):
             _fail(stage, f"output %{x} is not defined")
@@ -53,6 +52,10 @@ def verify(program: Program, stage: str = "") -> Program:
         if program.ops[leaf] not in _DIFFERENTIABLE:
             _fail(stage, f"%{leaf} = {program.ops[leaf]} has no gradient")
     return program
+
+
+def _shown(i: int, op: str, operands: tuple[int, ...]) -> str:
+    return f"%{i} = {op} {', '.join(f'%{x}' for x in operands)}"
 
 
 def _verify_leaf(stage: str, i: int, op: str, operands: tuple[Any, ...]) -> None:
