@@ -12,6 +12,7 @@ from micrograd._structure import flatten
 from micrograd.arrays import from_flat, is_array
 from micrograd.compiler.arguments import Leaf, batch_size
 from micrograd.compiler.calls import Calls
+from micrograd.compiler.exports import LANGUAGES
 from micrograd.compiler.outcome import Outcome
 from micrograd.compiler.program import Program
 from micrograd.compiler.variant import Request, Settings, Variant
@@ -20,7 +21,6 @@ from micrograd.errors import describe
 __all__ = ["Compiled", "compile"]
 
 BACKENDS = ("llvm", "python")
-LANGUAGES = ("c", "js", "llvm", "python")
 _REDUCTIONS = ("sum", "mean", None)
 
 

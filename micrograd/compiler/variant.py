@@ -12,11 +12,12 @@ from micrograd.compiler.arguments import Arguments, Leaf
 from micrograd.compiler.build import native
 from micrograd.compiler.chains import with_chains
 from micrograd.compiler.derive import gradient, tangent
+from micrograd.compiler.exports import exported, legend_of
 from micrograd.compiler.indices import Choices
 from micrograd.compiler.kernel import Shape
 from micrograd.compiler.outcome import Outcome
 from micrograd.compiler.program import Program, without_dead_code
-from micrograd.compiler.python_source import Plain, python_source
+from micrograd.compiler.python_source import Plain
 from micrograd.compiler.trace import Recorder, record
 from micrograd.engine import Value
 
@@ -238,10 +239,15 @@ class Variant:
 
     def source(self, language: str, request: Request, name: str) -> str:
         """Return the program of a request in a language."""
-        program = self.derived(request)
-        if language == "python":
-            return python_source(program, name)
-        raise NotImplementedError(language)
+        return exported(
+            language,
+            self.derived(request),
+            self.shape(request),
+            name=name,
+            reduce=self.settings.reduce,
+            fastmath=self.settings.fastmath,
+            legend=legend_of(self.leaves, [p.label for p in self.parameters]),
+        )
 
 
 def _place(leaf: Leaf, k: int) -> tuple[str, int]:
