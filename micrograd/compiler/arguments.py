@@ -46,21 +46,27 @@ class Leaf:
         return size
 
 
+_array_types: set[type] = set()  # seen so far: asking a type whether it is one takes longer
+
+
 def key_of(x: Any, batched: bool) -> Any:
     """Return a key that is equal for arguments of the same structure.
 
     Raises ``TypeError`` for something that cannot be an argument.
     """
     kind = type(x)
+    if kind in _array_types:
+        shape, letter = x.shape, x.dtype.kind
+        if letter != "f":
+            letter = _kind(letter, x)
+        if batched:
+            return (shape[1:], letter) if shape else _refuse_unbatched(x)
+        return (shape, letter) if shape else _kind(x.dtype.kind, x)
     if kind is float:
-        return "float" if not batched else _refuse_unbatched(x)
-    if hasattr(kind, "__array_function__"):
-        letter = x.dtype.kind
-        if x.shape == () and not batched:
-            return _kind(letter, x)
-        if batched and x.shape == ():
-            return _refuse_unbatched(x)
-        return _kind(letter, x), x.shape[1:] if batched else x.shape
+        return "f" if not batched else _refuse_unbatched(x)
+    if is_array(x):
+        _array_types.add(kind)
+        return key_of(x, batched)
     if kind is list or isinstance(x, (list, tuple)):
         return kind, tuple([key_of(part, batched) for part in x])
     if isinstance(x, dict):
@@ -73,9 +79,9 @@ def key_of(x: Any, batched: bool) -> Any:
     if batched:
         return _refuse_unbatched(x)
     if isinstance(x, bool):
-        return "float"
+        return "f"
     if isinstance(x, int):
-        return "int"
+        return "i"
     dtype = getattr(x, "dtype", None)
     if dtype is not None:
         return _kind(dtype.kind, x)
@@ -87,10 +93,14 @@ def key_of(x: Any, batched: bool) -> Any:
 
 def _kind(letter: str, x: Any) -> str:
     if letter in "fb":
-        return "float"
+        return "f"
     if letter in "iu":
-        return "int"
+        return "i"
     raise TypeError(f"a compiled function takes arrays of floats or ints, not of dtype {x.dtype}: {describe(x)}")
+
+
+def _kind_of(x: Any, batched: bool) -> Any:
+    return _kind(x.dtype.kind, x) if is_array(x) else key_of(x, batched)
 
 
 def _refuse_unbatched(x: Any) -> Any:
@@ -122,10 +132,8 @@ class Arguments:
         if isinstance(x, (list, tuple)):
             parts = [self._tree(part, f"{name}[{i}]", batched) for i, part in enumerate(x)]
             return getattr(type(x), "_make", type(x))(parts)
-        if is_array(x):
-            kind, shape = _kind(x.dtype.kind, x), tuple(x.shape[1:] if batched else x.shape)
-        else:
-            kind, shape = key_of(x, batched), None
+        shape = tuple(x.shape[1:] if batched else x.shape) if is_array(x) else None
+        kind = "float" if _kind_of(x, batched) == "f" else "int"
         leaf = Leaf(name, kind, shape, batched, self.counts[kind, batched])
         self.counts[kind, batched] += leaf.size
         self.leaves.append(leaf)

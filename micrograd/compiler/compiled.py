@@ -13,14 +13,17 @@ from micrograd.arrays import from_flat, is_array
 from micrograd.compiler.arguments import Leaf, batch_size
 from micrograd.compiler.calls import Calls
 from micrograd.compiler.exports import LANGUAGES
+from micrograd.compiler.native import Native
 from micrograd.compiler.outcome import Outcome
 from micrograd.compiler.program import Program
+from micrograd.compiler.shortcut import Shortcut, shortcut
 from micrograd.compiler.variant import Request, Settings, Variant
 from micrograd.errors import describe
 
 __all__ = ["Compiled", "compile"]
 
 BACKENDS = ("llvm", "python")
+_SHORTCUTS = 64  # shapes of arguments whose shortest way is remembered
 _REDUCTIONS = ("sum", "mean", None)
 
 
@@ -96,8 +99,8 @@ class Compiled:
         self._argnums = argnums
         self._calls = Calls(f, self._name, settings)
         self._latest: Variant | None = None
-        self._shortcuts: dict[Any, Callable[[Any], tuple[float, Any] | None]] = {}
-        self._array: Any = None
+        self._shortcuts: dict[Any, Shortcut] = {}
+        self._array: tuple[Any, Any] = (None, None)  # the type of arrays of float64, and their dtype
 
     @property
     def _name(self) -> str:
@@ -120,24 +123,39 @@ class Compiled:
                 tuple.
             **keywords: arguments by name.
         """
-        if len(args) == 1 and type(x := args[0]) is self._array and argnums is None and not keywords:
-            run = self._shortcuts.get(x.shape)
-            if run is not None and x.dtype.kind == "f" and (found := run(x)) is not None:
+        if self._shortcuts and argnums is None and not keywords:
+            run = self._shortcuts.get(self._shapes(args))
+            if run is not None and (found := run(args)) is not None:
                 return found
         variant, values = self._variant(args, keywords)
         wanted, single, positions = self._wanted(variant, argnums)
         request = Request(wanted)
         outcome = self._run(variant, request, values)
-        if single and argnums is None and not keywords and variant.is_flat and is_array(args[0]):
-            self._shorten(variant.runners[request], args[0])
+        if argnums is None and not keywords and variant.is_flat:
+            self._shorten(variant, request, args, single)
         return outcome.value, self._nested(variant, positions, single, outcome.gradients)
 
-    def _shorten(self, runner: Any, x: Any) -> None:
-        """Remember how an array like ``x`` is run, so that the next call finds its code at once."""
-        run = runner.quick()
-        if run is not None:
-            self._array = type(x)
-            self._shortcuts[x.shape] = run
+    def _shapes(self, args: tuple[Any, ...]) -> Any:
+        """Return the shapes of arguments that are all arrays of float64, or ``None``."""
+        array, dtype = self._array
+        for x in args:
+            if type(x) is not array or x.dtype is not dtype:
+                return None
+        return args[0].shape if len(args) == 1 else tuple([x.shape for x in args])
+
+    def _shorten(self, variant: Variant, request: Request, args: tuple[Any, ...], single: bool) -> None:
+        """Remember how arguments like these are run, so that the next call finds its code at once."""
+        runner = variant.runners[request]
+        if not isinstance(runner, Native) or not args or not all(map(is_array, args)):
+            return
+        self._array = type(args[0]), args[0].dtype
+        if args[0].dtype == float and (key := self._shapes(args)) is not None:
+            samples = batch_size(variant.leaves, args) if self._settings.batched else 0
+            run = shortcut(runner, samples, self._settings.reduce == "mean", single)
+            if run is not None:
+                if len(self._shortcuts) >= _SHORTCUTS:
+                    self._shortcuts.clear()
+                self._shortcuts[key] = run
 
     def grad(self, *args: Any, argnums: int | Sequence[int] | None = None, **keywords: Any) -> Any:
         """Return what ``value_and_grad`` returns, without the value."""
@@ -300,8 +318,8 @@ class Compiled:
         if outcome.doubtful and not request.careful and (request.wanted or request.parameters):
             return self._run(variant, replace(request, careful=True), arguments, direction, rows)
         if self._settings.reduce == "mean":
-            tangent = None if outcome.tangent is None else outcome.tangent / samples
-            return outcome._replace(value=outcome.value / samples, tangent=tangent)
+            value, gradients, parts, tangent, _ = outcome
+            return Outcome(value / samples, gradients, parts, None if tangent is None else tangent / samples)
         return outcome
 
     def _last(self) -> Variant:

@@ -162,10 +162,11 @@ def _dist(*operands: Any) -> Any:
     differences = [ops.abs(x - y) for x, y in zip(operands[:half], operands[half:])]
     largest: Any = 0.0
     for d in differences:
-        largest = _maximum(largest, d)
-    # Scaled by the largest, the squares neither overflow nor vanish; without any difference there is nothing to scale.
-    scale = ops.where(ops.eq(largest, 0.0) + ops.eq(largest, math.inf), 1.0, largest)
-    return scale * ops.sqrt(_sum(*[_square(ops.div(d, scale)) for d in differences]))
+        largest = ops.where(ops.gt(d, largest), d, largest)
+    # Scaled by the largest, the squares neither overflow nor vanish. An infinite one decides, even beside a nan.
+    scale = ops.where(ops.eq(largest, 0.0), 1.0, largest)
+    length = scale * ops.sqrt(_sum(*[_square(ops.div(d, scale)) for d in differences]))
+    return ops.where(ops.eq(largest, math.inf), math.inf, length)
 
 
 def _square(x: Any) -> Any:

@@ -20,9 +20,9 @@ from micrograd.compiler.kernel import Kernel
 from micrograd.compiler.outcome import Outcome
 from micrograd.compiler.run_ir import CONTEXT
 
-__all__ = ["Native"]
+__all__ = ["BEGIN", "Native", "address"]
 
-_BEGIN, _END, _FIRST_COLUMN = CONTEXT.index("begin"), CONTEXT.index("end"), len(CONTEXT)
+BEGIN, _END, _FIRST_COLUMN = CONTEXT.index("begin"), CONTEXT.index("end"), len(CONTEXT)
 _LARGE = 16_384  # numbers; the C library asks the operating system for more than 128 KiB
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -34,11 +34,12 @@ def _numpy() -> Any:
 def _aligned(count: int) -> Any:
     """Return ``count`` zeros that begin at a cache line."""
     memory = _numpy().zeros(count + 8)
-    skip = -(_address(memory) // 8) % 8
+    skip = -(address(memory) // 8) % 8
     return memory[skip : skip + count]
 
 
-def _address(array: Any) -> int:
+def address(array: Any) -> int:
+    """Return where the numbers of an array begin."""
     return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 
@@ -55,8 +56,8 @@ class _Context:
         self.totals = _aligned(kernel.accumulators + 1) if shape.batched else self.accumulators
         self.words = np.zeros(len(CONTEXT) + len(kernel.columns_in) + len(kernel.columns_out), dtype=np.int64)
         parts = (self.uniforms, self.indices, self.workspace, self.accumulators, self.totals)
-        self.words[: len(parts)] = [_address(x) for x in parts]
-        self.address = _address(self.words)
+        self.words[: len(parts)] = [address(x) for x in parts]
+        self.address = address(self.words)
         self.uniforms[0] = 1.0
         # A view of the arguments' memory for each leaf, in its own shape: filling it copies and converts at once.
         self.inputs = [
@@ -73,12 +74,10 @@ class _Context:
                 self.results.append((_view(self.totals, first, leaf), leaf.shape is None))
                 first += leaf.size
         self.parameters = self.totals[first : first + shape.parameters]
-        self.bytes = memoryview(self.uniforms).cast("B")
+        self.numbers_in: Any = memoryview(self.uniforms)
+        self.bytes = self.numbers_in.cast("B")
+        self.words_bytes = memoryview(self.words).cast("B")
         self.numbers = memoryview(self.totals[: kernel.accumulators + 1])  # quicker to read than an array
-
-    def short(self) -> tuple[int, Any, Any, Any, _Context]:
-        """Return what a call with one array needs, and this context, which owns the memory."""
-        return self.address, self.inputs[0][1], self.results[0][0], self.numbers, self
 
     def gradients(self) -> list[Any]:
         """Return copies of the gradients that are totals; ``None`` in the place of the others."""
@@ -109,11 +108,12 @@ class Native:
         self._np = _numpy()
         self.wanted = wanted
         self.run = self._run_batched if shape.batched else self._run_single
-        self._threads = threads
+        self.threads = threads
         self._code = code
-        self._function = _FUNCTION(code.address)
-        self._free: list[_Context] = []
+        self.function = _FUNCTION(code.address)
+        self.free: list[_Context] = []
         self._memories: list[Any] = []
+        self._columns_of = struct.Struct(f"{2 + len(kernel.columns_in) + len(kernel.columns_out)}q")
         self._parameters = struct.Struct(f"{shape.parameters}d")
         self._parameters_at = 8 * kernel.uniform("parameter")
         self._tangent_at = kernel.uniform("tangent")
@@ -139,29 +139,9 @@ class Native:
                 places.append((-1, 0, leaf.size, shape))
         return places
 
-    def quick(self) -> Callable[..., tuple[float, Any] | None] | None:
-        """Return the shortest way from one array to value and gradient, or ``None`` where a call has more to it.
-
-        The way itself gives ``None`` where a result is doubtful.
-        """
-        shape = self.kernel.shape
-        if shape.batched or shape.indices or shape.tangents or shape.parameters:
-            return None
-        if len(self.leaves) != 1 or len(self.wanted) != 1 or self.wanted[0].shape is None:
-            return None
-        pool: list[tuple[int, Any, Any, Any, _Context]] = []
-        function = self._function
-
-        def run(x: Any) -> tuple[float, Any] | None:
-            memory = pool.pop() if pool else _Context(self).short()
-            address, view, gradient, numbers, _ = memory
-            view[...] = x
-            function(address)
-            found = None if numbers[-1] != numbers[-1] else (numbers[0], gradient.copy())
-            pool.append(memory)
-            return found
-
-        return run
+    def new_context(self) -> _Context:
+        """Return memory for a run."""
+        return _Context(self)
 
     # Both have the same parameters, documented at ``variant.Runner``; ``run`` is the one that fits the kernel.
 
@@ -175,7 +155,7 @@ class Native:
         seed: float = 1.0,
         direction: Any = None,
     ) -> Outcome:
-        context = self._free.pop() if self._free else _Context(self)
+        context = self.free.pop() if self.free else _Context(self)
         try:
             for place, view in context.inputs:
                 view[...] = values[place]
@@ -185,7 +165,7 @@ class Native:
                 context.indices[:-1] = indices
             if direction is not None:
                 context.uniforms[self._tangent_at :] = direction
-            self._function(context.address)
+            self.function(context.address)
             totals = context.numbers
             last = totals[-1]
             return Outcome(
@@ -196,7 +176,7 @@ class Native:
                 last != last,
             )
         finally:
-            self._free.append(context)
+            self.free.append(context)
 
     def _run_batched(
         self,
@@ -215,7 +195,7 @@ class Native:
         if shape.tangent_rows:
             rows.append(np.ascontiguousarray(direction, np.float64))
         columns = self._columns(samples)
-        context = self._free.pop() if self._free else _Context(self)
+        context = self.free.pop() if self.free else _Context(self)
         try:
             for place, view in context.inputs:
                 view[...] = values[place]
@@ -225,12 +205,13 @@ class Native:
                 context.indices[:-1] = indices
             if direction is not None and not shape.tangent_rows:
                 context.uniforms[self._tangent_at :] = direction
-            context.uniforms[0] = seed
-            context.words[_FIRST_COLUMN:] = [_address(x) for x in (*rows, *columns)]
-            if samples:
+            context.numbers_in[0] = seed
+            addresses = [address(x) for x in (*rows, *columns)]
+            self._columns_of.pack_into(context.words_bytes, 8 * BEGIN, 0, samples, *addresses)
+            if self.threads > 1:
                 self._in_parts(context, samples)
             else:
-                context.totals[:] = 0.0
+                self.function(context.address)
             totals = context.numbers
             outputs: Sequence[Any] = totals
             if shape.rows:
@@ -250,7 +231,7 @@ class Native:
                 totals[-1] != totals[-1],
             )
         finally:
-            self._free.append(context)
+            self.free.append(context)
 
     def _columns(self, samples: int) -> list[Any]:
         """Return arrays for the results of each sample.
@@ -286,21 +267,17 @@ class Native:
         """Run all samples, in parts of whole blocks, one thread each; the totals of the parts are added in order."""
         words, lanes = context.words, self.kernel.lanes
         blocks = samples // lanes
-        parts = min(self._threads, blocks)
-        if parts < 2:
-            words[_BEGIN], words[_END] = 0, samples
-            self._function(context.address)
-            return
+        parts = max(1, min(self.threads, blocks))
         bounds = [samples - lanes * (blocks - blocks * k // parts) for k in range(1, parts + 1)]
-        contexts = [context, *[self._free.pop() if self._free else _Context(self) for _ in range(parts - 1)]]
+        contexts = [context, *[self.free.pop() if self.free else _Context(self) for _ in range(parts - 1)]]
         for part, start, stop in zip(contexts, [0, *bounds[:-1]], bounds):
             if part is not context:
                 part.words[_FIRST_COLUMN:] = words[_FIRST_COLUMN:]
                 part.uniforms[:] = context.uniforms
                 part.indices[:] = context.indices
-            part.words[_BEGIN], part.words[_END] = start, stop
+            part.words[BEGIN], part.words[_END] = start, stop
         with ThreadPoolExecutor(parts) as pool:
-            list(pool.map(self._function, [part.address for part in contexts]))
+            list(pool.map(self.function, [part.address for part in contexts]))
         for part in contexts[1:]:
             context.totals[:] += part.totals
-            self._free.append(part)
+            self.free.append(part)

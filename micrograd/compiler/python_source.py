@@ -115,9 +115,6 @@ class Plain:
     def _target(self, leaf: int) -> tuple[str, int]:
         return self.program.ops[leaf], self.program.operands[leaf][0]
 
-    def quick(self) -> None:
-        """Say that there is no shorter way than ``run``."""
-
     def run(
         self,
         values: Sequence[Any],

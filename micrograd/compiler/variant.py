@@ -67,8 +67,6 @@ class Runner(Protocol):
     def run(self) -> Callable[..., Outcome]:
         """Run once."""
 
-    def quick(self) -> Callable[[Any], tuple[float, Any] | None] | None:
-        """Return the shortest way from one array to value and gradient, where there is one."""
 
 
 class Variant:
