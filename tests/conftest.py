@@ -21,6 +21,14 @@ settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("MICROGRAD_TESTS", "repeat"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def machine_code_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep compiled code in a folder of this run; the user's own is left alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MICROGRAD_CACHE", str(tmp_path_factory.mktemp("machine-code")))
+        yield
+
+
 @pytest.fixture
 def table_as_it_was() -> Iterator[None]:
     """Forget, after a test, the operations that it registered."""

@@ -1,4 +1,4 @@
-"""The command line: ``micrograd grad``, ``micrograd ops``, ``micrograd demo``.
+"""The command line: ``micrograd grad``, ``ops``, ``demo``, ``bench``, ``cache``.
 
 A command is a module with ``run(arguments) -> exit code``, loaded when it is asked for. What ends every command alike
 is here: one line for an error, 130 for Ctrl-C, silence when the reader of a pipe has gone.
@@ -20,6 +20,8 @@ COMMANDS = {
     "grad": "the value of an expression and its derivatives",
     "ops": "the operations, where they are defined, and their derivatives",
     "demo": "train a small network on Fisher's irises and account for one of its gradients",
+    "bench": "what compiling gains on this machine, beside the frameworks that are installed",
+    "cache": "where compiled code is kept, and how to delete it",
 }
 _HELP = """\
 usage: micrograd COMMAND ...
@@ -35,6 +37,7 @@ examples:
   micrograd grad "(w + b - 1)**2 + (3*w + b - 2)**2" w=0.5 b=0 --explain b
   micrograd ops tanh log
   micrograd demo
+  micrograd bench
 
 'micrograd COMMAND --help' explains a command, 'micrograd --version' prints the version.
 """

@@ -1,8 +1,8 @@
 """The shortest way from arrays to value and gradients, for calls in which nothing is new.
 
 A small function takes less time than Python takes to look at its arguments. So what a call has shown about arguments of
-these shapes (which code, where each array goes, how many samples) is kept in a closure that does the rest: copy in, run,
-copy out. Calls with more to them, ints or parameters or directions, go the general way.
+these shapes (which code, where each array goes, how many samples) is kept in a closure that does the rest: copy in,
+run, copy out. Calls with more to them, ints or parameters or directions, go the general way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from micrograd.compiler.native import BEGIN, Native, address
 __all__ = ["Shortcut", "shortcut"]
 
 Shortcut = Callable[[tuple[Any, ...]], tuple[float, Any] | None]
-"""From arrays of float64 to value and gradients; ``None`` where a gradient is nan and the careful way has to be gone."""
+"""From arrays of float64 to value and gradients; ``None`` where a gradient is nan, and the careful program is asked."""
 
 
 def shortcut(native: Native, samples: int, mean: bool, single: bool) -> Shortcut | None:

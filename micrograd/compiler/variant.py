@@ -68,7 +68,6 @@ class Runner(Protocol):
         """Run once."""
 
 
-
 class Variant:
     """A captured function.
 
