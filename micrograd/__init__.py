@@ -60,7 +60,6 @@ __all__ = [
     "Accuracy",
     "Op",
     "array",
-    "compile",
     "data_of",
     "detect_anomaly",
     "explain",
@@ -82,7 +81,7 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
-# Every operation too, but for abs, pow and sum: a star import must not replace the builtins.
+# Every operation too, but for abs, pow and sum, and compile is left out: a star import must not replace the builtins.
 __all__ += ops.arithmetic.__all__
 __all__ += ops.selection.__all__
 __all__ += ops.elementary.__all__

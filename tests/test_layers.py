@@ -23,7 +23,7 @@ PACKAGE = Path(mg.__file__).parent
 # Files and folders, from the ground up. A file may import what stands on a line above its own, and, as long as nothing
 # goes round in a circle, what stands on its own line; but one wing may not import another.
 FLOORS: list[set[str]] = [
-    {"errors", "_console", "_files", "_deps"},
+    {"errors", "_console", "_files", "_deps", "_version"},
     {"ops"},
     {"_modes", "_node", "_copying", "engine"},
     {"arrays", "graph", "graph_file"},
@@ -41,7 +41,8 @@ HEAVY = {"numpy": {"arrays", "compiler"}, "rich": {"_console"}, "hypothesis": {"
 
 LOADED_AT_ONCE = """
     micrograd micrograd._console micrograd._copying micrograd._deps micrograd._files micrograd._modes micrograd._node
-    micrograd._structure micrograd.arrays micrograd.engine micrograd.errors micrograd.functional micrograd.graph
+    micrograd._structure micrograd._version
+    micrograd.arrays micrograd.engine micrograd.errors micrograd.functional micrograd.graph
     micrograd.graph_file micrograd.ops micrograd.ops.activations micrograd.ops.arithmetic micrograd.ops.domain
     micrograd.ops.elementary micrograd.ops.floats micrograd.ops.operand micrograd.ops.reductions
     micrograd.ops.selection micrograd.ops.table

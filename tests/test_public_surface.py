@@ -24,7 +24,7 @@ import micrograd as mg
 from micrograd.ops import stubs
 
 NAMES = """
-    AnomalyError ExpressionError GraphFileError StaleValueError
+    AnomalyError CompilationError ExpressionError GraphFileError StaleValueError TraceError
     Accuracy Op Value op operations
     array data_of grad_of
     detect_anomaly no_grad pause_gc scope
@@ -38,7 +38,7 @@ NAMES = """
     elu gelu leaky_relu relu sigmoid silu softplus
     dist dot logsumexp mean prod softmax take
 """.split()
-NOT_STARRED = ["abs", "pow", "sum"]  # a star import must not replace the builtins
+NOT_STARRED = ["abs", "compile", "pow", "sum"]  # a star import must not replace the builtins
 WINGS = {
     "nn": ["MLP", "Layer", "Module", "Neuron"],
     "testing": ["Program", "programs", "values"],

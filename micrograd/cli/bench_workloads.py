@@ -5,6 +5,7 @@ Every engine gets NumPy arrays and gives a value and gradients as NumPy arrays.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from micrograd import _deps, ops
-from micrograd.arrays import array, grad_of
+from micrograd._structure import flatten
+from micrograd.arrays import array, from_flat, grad_of
 from micrograd.compiler import compile as compiled
 from micrograd.ops import relu
 
@@ -33,14 +35,9 @@ class Workload:
 
 def agree(workload: Workload, engine: str, result: Any, expected: Any) -> None:
     """Raise ``ArithmeticError`` where an engine's value or gradients are not ours."""
-    np = _numpy()
-    for got, wanted in zip(result, expected):
-        if not np.allclose(got, wanted, rtol=1e-9, atol=1e-12):
-            raise ArithmeticError(f"{engine} and micrograd disagree on {workload.summary}")
-
-
-def _numpy() -> Any:
-    return _deps.require("numpy", extra="compile", purpose="micrograd bench")
+    got, wanted = flatten(result)[0], flatten(expected)[0]
+    if len(got) != len(wanted) or not all(math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12) for x, y in zip(got, wanted)):
+        raise ArithmeticError(f"{engine} and micrograd disagree on {workload.summary}")
 
 
 def _jax() -> Any:
@@ -57,12 +54,12 @@ def _torch() -> Any:
 
 
 def _jax_call(function: Callable[..., Any], *arguments: Any, argnums: Any = 0) -> Call:
-    jax, np = _jax(), _numpy()
+    jax = _jax()
     run = jax.jit(jax.value_and_grad(function, argnums=argnums))
 
     def call() -> Any:
         value, gradients = run(*arguments)
-        return float(value), np.asarray(gradients)
+        return float(value), gradients.__array__()
 
     return call
 
@@ -85,11 +82,12 @@ def _layers(parameters: Any, sizes: tuple[int, ...] = _SIZES) -> list[tuple[Any,
 
 
 def _network_data() -> tuple[Any, Any, Any]:
-    np, rng = _numpy(), random.Random(0)
+    rng = random.Random(0)
     count = sum((a + 1) * b for a, b in pairwise(_SIZES))
-    parameters = np.array([rng.gauss(0.0, 0.3) for _ in range(count)])
-    points = np.array([[rng.gauss(0.0, 1.0), rng.gauss(0.0, 1.0)] for _ in range(_SAMPLES)])
-    return parameters, points, np.where(points[:, 0] * points[:, 1] > 0.0, 1.0, -1.0)
+    points = [rng.gauss(0.0, 1.0) for _ in range(2 * _SAMPLES)]
+    labels = [1.0 if x * y > 0.0 else -1.0 for x, y in zip(points[::2], points[1::2])]
+    parameters = [rng.gauss(0.0, 0.3) for _ in range(count)]
+    return from_flat(parameters, (count,)), from_flat(points, (_SAMPLES, 2)), from_flat(labels, (_SAMPLES,))
 
 
 def _hinge(parameters: Any, point: Any, label: Any) -> Any:
@@ -149,7 +147,7 @@ def _network_torch() -> Call:
 
 
 def _start() -> Any:
-    return _numpy().linspace(-1.0, 1.5, 10)
+    return from_flat([-1.0 + 0.25 * k for k in range(10)], (10,))
 
 
 def _rosenbrock(x: Any) -> Any:
@@ -192,17 +190,19 @@ _RANGES = {"spot": (50.0, 150.0), "strike": (50.0, 150.0), "years": (0.1, 2.0), 
 
 
 def _market() -> list[Any]:
-    np, rng = _numpy(), random.Random(0)
-    return [np.array([rng.uniform(low, high) for _ in range(_OPTIONS)]) for low, high in _RANGES.values()]
+    rng = random.Random(0)
+    return [from_flat([rng.uniform(*bounds) for _ in range(_OPTIONS)], (_OPTIONS,)) for bounds in _RANGES.values()]
 
 
-def _price(math: Any, spot: Any, strike: Any, years: Any, rate: Any, sigma: Any) -> Any:
-    """Return what Black and Scholes pay for a European call (Journal of Political Economy 81, 1973, equation 13)."""
-    deviation = sigma * math.sqrt(years)
-    d1 = (math.log(spot / strike) + (rate + 0.5 * sigma * sigma) * years) / deviation
+def _price(functions: Any, spot: Any, strike: Any, years: Any, rate: Any, sigma: Any) -> Any:
+    """Return the price of a European call (Black and Scholes, Journal of Political Economy 81, 1973, equation 13)."""
+    deviation = sigma * functions.sqrt(years)
+    d1 = (functions.log(spot / strike) + (rate + 0.5 * sigma * sigma) * years) / deviation
     d2 = d1 - deviation
     below = 0.5**0.5
-    return 0.5 * (spot * math.erfc(-below * d1) - strike * math.exp(-rate * years) * math.erfc(-below * d2))
+    return 0.5 * (
+        spot * functions.erfc(-below * d1) - strike * functions.exp(-rate * years) * functions.erfc(-below * d2)
+    )
 
 
 def _call_price(spot: Any, strike: Any, years: Any, rate: Any, sigma: Any) -> Any:
@@ -212,16 +212,11 @@ def _call_price(spot: Any, strike: Any, years: Any, rate: Any, sigma: Any) -> An
 def _options_compiled() -> Call:
     market = _market()
     price = compiled(_call_price, batched=tuple(_RANGES))
-
-    def call() -> Any:
-        values, gradients = price.value_and_grad(*market)
-        return values, _numpy().stack(gradients)
-
-    return call
+    return lambda: price.value_and_grad(*market)
 
 
 def _options_jax() -> Call:
-    jax, np, market = _jax(), _numpy(), _market()
+    jax, market = _jax(), _market()
 
     class Functions:
         sqrt, log, exp, erfc = jax.numpy.sqrt, jax.numpy.log, jax.numpy.exp, jax.scipy.special.erfc
@@ -230,7 +225,7 @@ def _options_jax() -> Call:
 
     def call() -> Any:
         values, gradients = run(*market)
-        return np.asarray(values), np.stack([np.asarray(g) for g in gradients])
+        return values.__array__(), tuple([g.__array__() for g in gradients])
 
     return call
 
@@ -242,7 +237,7 @@ def _options_torch() -> Call:
         leaves = [torch.tensor(x, requires_grad=True) for x in market]
         values = _price(torch, *leaves)
         values.sum().backward()
-        return values.detach().numpy(), _numpy().stack([leaf.grad.numpy() for leaf in leaves])
+        return values.detach().numpy(), tuple([leaf.grad.numpy() for leaf in leaves])
 
     return call
 
