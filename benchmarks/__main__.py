@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import e1, e2
+from benchmarks import c1, c2, c3, c4, c5, e1, e2
 from benchmarks.output import MarkerError, as_json, as_markdown, check_markers, show, write
 from benchmarks.peers import ENGINES, OURS, Peer
 from benchmarks.processes import WorkerError
@@ -22,17 +22,26 @@ __all__ = ["main"]
 
 @dataclass(frozen=True)
 class Workload:
-    """A file of this folder: what it measures, how large and how often if nothing else is asked for."""
+    """A file of this folder: what it measures, how large and how often if nothing else is asked for.
+
+    ``scalar`` workloads are for engines that record scalar by scalar.
+    """
 
     summary: str
-    size: int
+    sizes: tuple[int, ...]
     repeat: int
     run: Callable[[Session], Report]
+    scalar: bool = False
 
 
 WORKLOADS = {
-    "e1": Workload(e1.SUMMARY, e1.SIZE, e1.REPEAT, e1.run),
-    "e2": Workload(e2.SUMMARY, e2.SIZE, e2.REPEAT, e2.run),
+    "e1": Workload(e1.SUMMARY, e1.SIZES, e1.REPEAT, e1.run, scalar=True),
+    "e2": Workload(e2.SUMMARY, e2.SIZES, e2.REPEAT, e2.run, scalar=True),
+    "c1": Workload(c1.SUMMARY, c1.SIZES, c1.REPEAT, c1.run),
+    "c2": Workload(c2.SUMMARY, c2.SIZES, c2.REPEAT, c2.run),
+    "c3": Workload(c3.SUMMARY, c3.SIZES, c3.REPEAT, c3.run),
+    "c4": Workload(c4.SUMMARY, c4.SIZES, c4.REPEAT, c4.run),
+    "c5": Workload(c5.SUMMARY, c5.SIZES, c5.REPEAT, c5.run),
 }
 
 
@@ -43,11 +52,11 @@ def _parser() -> argparse.ArgumentParser:
         " (engines disagree, the machine was noisy), 2 wrong usage.",
     )
     parser.add_argument(
-        "workloads", nargs="*", metavar="WORKLOAD", help=f"{' or '.join(WORKLOADS)}; all if none is named"
+        "workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}; all if none is named"
     )
     parser.add_argument("--list", action="store_true", help="list workloads and engines, measure nothing")
     parser.add_argument("--repeat", type=_positive, metavar="N", help="rounds that are timed")
-    parser.add_argument("--size", type=_positive, metavar="N", help="samples of e1, additions of e2; for one workload")
+    parser.add_argument("--size", type=_positive, metavar="N", help="the SIZE that --list shows; for one workload")
     parser.add_argument(
         "--engines", type=_engines, metavar="A,B", help="only these beside ours: " + ", ".join(_peer_keys())
     )
@@ -100,7 +109,8 @@ def _command(options: argparse.Namespace) -> str:
 
 def _show_list() -> None:
     rows = [
-        [name, f"{workload.size:,}", f"{workload.repeat}", workload.summary] for name, workload in WORKLOADS.items()
+        [name, " ".join(f"{size:,}" for size in workload.sizes), f"{workload.repeat}", workload.summary]
+        for name, workload in WORKLOADS.items()
     ]
     print_table(["workload", "SIZE", "rounds", "what is measured"], rows)
     print()
@@ -148,7 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(name: str, options: argparse.Namespace) -> Report:
     workload = WORKLOADS[name]
-    session = Session(options.repeat or workload.repeat, options.size or workload.size, options.engines or ENGINES)
+    sizes = (options.size,) if options.size else workload.sizes
+    engines = tuple(peer for peer in options.engines or ENGINES if peer.scalar or not workload.scalar)
+    session = Session(options.repeat or workload.repeat, sizes, engines)
     if not options.quiet:
         session = replace(session, progress=lambda total: progress(name, total, file=sys.stderr))
     return workload.run(session)

@@ -30,7 +30,7 @@ ENTRIES = (
     Entry("torch", "c1", "PyTorch tensors"),
     Entry("torch", "c1 compile", "torch.compile"),
     Entry("casadi", "c1", "CasADi SX"),
-    Entry("casadi", "c1 gcc", "CasADi SX, gcc -O3"),
+    Entry("casadi", "c1 gcc", "CasADi SX, gcc -O3 native"),
     Entry("xad", "c1", "XAD (C++ tape)", every=5),
 )
 

@@ -26,7 +26,7 @@ GRADIENT = (
     Entry("torch", "c3", "PyTorch tensors"),
     Entry("casadi", "c3", "CasADi SX"),
     Entry("casadi", "c3 buffer", "CasADi SX, buffers"),
-    Entry("casadi", "c3 gcc", "CasADi SX, gcc -O3, buffers"),
+    Entry("casadi", "c3 gcc", "CasADi SX, gcc -O3 native, buffers"),
     Entry("scipy", "c3", "SciPy's rosen, rosen_der"),
 )
 HESSIAN = (

@@ -25,7 +25,7 @@ ENTRIES = (
     Entry("torch", "c4", "PyTorch tensors"),
     Entry("torch", "c4 compile", "torch.compile"),
     Entry("casadi", "c4", "CasADi SX, map", every=5),
-    Entry("casadi", "c4 gcc", "CasADi SX, map, gcc -O3"),
+    Entry("casadi", "c4 gcc", "CasADi SX, map, gcc -O3 native"),
 )
 
 

@@ -19,7 +19,7 @@ from benchmarks.processes import NotInstalledError, Worker, WorkerError
 from benchmarks.report import Cell, Report, ratio, significant
 from benchmarks.rounds import Session, Timing, compare
 
-__all__ = ["Case", "Entry", "Runner", "compete", "disagreement", "tell"]
+__all__ = ["Case", "Entry", "Runner", "compete", "disagreement", "last_line", "tell"]
 
 TOLERANCE = 1e-9
 
@@ -108,6 +108,15 @@ def disagreement(theirs: Sequence[float], ours: Sequence[float]) -> str:
     return ""
 
 
+def last_line(outcome: str) -> str:
+    r"""Return what a traceback comes to: its last line that is not indented.
+
+    >>> last_line("xad failed:\nTraceback:\n  File 1\nValueError: no tape\n  at line 3")
+    'ValueError: no tape'
+    """
+    return [line for line in outcome.splitlines() if line and not line.startswith(" ")][-1]
+
+
 def compete(session: Session, cases: Sequence[Case]) -> tuple[list[Runner], list[float], list[str]]:
     """Run all cases; return the runners, the seconds of the control, and who is not installed."""
     keys = [peer.key for peer in session.engines]
@@ -180,9 +189,9 @@ def tell(
     rows: list[tuple[Cell, ...]] = []
     results, failed, parallel = [], [], []
     for runner in runners:
-        who = {"case": runner.case.label, "engine": runner.entry.engine, "form": runner.entry.form}
+        who: dict[str, Any] = {"case": runner.case.label, "engine": runner.entry.engine, "form": runner.entry.form}
         if runner.outcome:
-            failed.append(f"{_name(runner)}: {runner.outcome}")
+            failed.append(f"{_name(runner)}: {last_line(runner.outcome)}")
             results.append({**who, "outcome": runner.outcome})
         if runner.outcome or not runner.turns or not runner.worker:
             continue

@@ -81,18 +81,18 @@ def network(parameters: Sequence[Any]) -> Network:
     ]
 
 
-def score(network: Network, x: Sequence[Any], relu: Callable[[Any], Any]) -> Any:
+def score(neurons: Network, x: Sequence[Any], relu: Callable[[Any], Any]) -> Any:
     """Return the output of a network, with relu in every layer but the last."""
-    *hidden, last = network
+    *hidden, last = neurons
     for layer in hidden:
         x = [relu(sum((w * v for w, v in zip(weights, x)), bias)) for weights, bias in layer]
     ((weights, bias),) = last
     return sum((w * v for w, v in zip(weights, x)), bias)
 
 
-def _loss(engine: Engine, network: Network, parameters: Iterable[Any], data: Sequence[Any]) -> Any:
+def _loss(engine: Engine, neurons: Network, parameters: Iterable[Any], data: Sequence[Any]) -> Any:
     relu, constant = engine.relu, engine.constant
-    losses = [relu(1.0 + -y * score(network, [constant(v) for v in x], relu)) for x, y in data]
+    losses = [relu(1.0 + -y * score(neurons, [constant(v) for v in x], relu)) for x, y in data]
     return sum(losses) * (1.0 / len(losses)) + _ALPHA * sum(p * p for p in parameters)
 
 
@@ -110,14 +110,14 @@ def prepare(engine: Engine, setting: str, size: int) -> Callable[[], dict[str, A
 
     def step() -> float:
         engine.begin(parameters)
-        loss = _loss(engine, network, parameters, data)
+        loss = _loss(engine, neurons, parameters, data)
         engine.backward(loss)
         return engine.number(loss)
 
     def run() -> dict[str, Any]:
-        nonlocal parameters, network
+        nonlocal parameters, neurons
         if engine.rebuilds:
-            parameters, network = [], []
+            parameters, neurons = [], []
             engine.renew()
             parameters = [engine.parameter(x) for x in numbers]
             neurons = network(parameters)
@@ -210,9 +210,7 @@ def _report(session: Session, trainers: Sequence[_Trainer], rounds: Rounds, miss
         who = {"engine": trainer.peer.key, "version": trainer.worker.version, "collector": trainer.collector}
         results.append({**who, **vars(timing), "seconds": steps})
     steady, noisy = control.judge(rounds.control)
-    agree = (
-        f"loss and all {len(initial_parameters())} gradients of every timed step agree to a relative {_TOLERANCE:g}"
-    )
+    agree = f"loss and all {len(initial_parameters())} gradients of every timed step agree to a relative {_TOLERANCE:g}"
     failed = [f"{t.peer.title}, collector {t.collector}: {t.outcome}" for t in trainers if t.outcome]
     return Report(
         name="e1",

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +23,8 @@ _ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "NPROC": "1",  # of XLA's pool; the flags above do not bound it
+    "PJRT_NPROC": "1",  # the same, in newer versions
     "JAX_PLATFORMS": "cpu",
     "JAX_ENABLE_X64": "1",
 }
@@ -63,8 +66,25 @@ class Worker:
             self.close()
             raise
 
-    def run(self) -> dict[str, Any]:
-        """Run the workload once and return its answer; ``WorkerError`` where it failed."""
+    def run(self, patience: float | None = None) -> dict[str, Any]:
+        """Run the workload once and return its answer; ``WorkerError`` where it failed.
+
+        A process that has not answered after ``patience`` seconds is ended, and has failed.
+        """
+        if patience is None:
+            return self._run()
+        timer = threading.Timer(patience, self._process.kill)
+        timer.start()
+        try:
+            return self._run()
+        except WorkerError:
+            if timer.is_alive():
+                raise
+            raise WorkerError(f"{self._name}: no result after {patience:.0f} s") from None
+        finally:
+            timer.cancel()
+
+    def _run(self) -> dict[str, Any]:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write("run\n")

@@ -25,15 +25,20 @@ class Session:
 
     Attributes:
         repeat: rounds that are timed.
-        size: how large the workload is, in its own unit.
+        sizes: how large the workload is, in its own unit; scalar workloads have one size.
         engines: what to measure; ours is among them, and the first.
         progress: given how many runs are to come, a context of a function to call after each with what it was.
     """
 
     repeat: int
-    size: int
+    sizes: tuple[int, ...]
     engines: tuple[Peer, ...]
     progress: Callable[[int], AbstractContextManager[Callable[[str], None]]] = lambda total: nullcontext(_ignore)
+
+    @property
+    def size(self) -> int:
+        """The only size, or the first."""
+        return self.sizes[0]
 
 
 def _ignore(text: str) -> None:

@@ -43,7 +43,7 @@ def prepare(engine: Forms, setting: str, *sizes: int) -> Callable[[], dict[str, 
         result = call()
         seconds = time.perf_counter() - start
         first = flat(result)
-        return {"seconds": seconds, "result": first.tolist(), "about": dict(prepared.about)}
+        return {"seconds": seconds, "result": first.tolist(), "about": _plain(prepared.about)}
 
     def run() -> dict[str, Any]:
         nonlocal calls
@@ -93,6 +93,11 @@ def _arrays(problem: Mapping[str, Any]) -> dict[str, Any]:
         name: _arrays(part) if isinstance(part, Mapping) else np.array(part) if isinstance(part, list) else part
         for name, part in problem.items()
     }
+
+
+def _plain(about: Any) -> Any:
+    """Return nested mappings as dicts, for JSON."""
+    return {name: _plain(part) for name, part in about.items()} if isinstance(about, Mapping) else about
 
 
 def flat(result: Any) -> Numbers:

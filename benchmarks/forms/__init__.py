@@ -17,7 +17,6 @@ Call = Callable[[], Any]
 """One call of compiled code; what it returns is numbers, arrays, or tuples and dicts of them."""
 
 
-
 @dataclass(frozen=True)
 class Prepared:
     """A call, and what there is to tell of how it was made, for the JSON."""

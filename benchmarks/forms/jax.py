@@ -1,4 +1,9 @@
-"""JAX: traced once, compiled by XLA, in float64 and on one thread (the environment says so, see ``processes``)."""
+"""JAX: traced once, compiled by XLA, in float64 and on one thread (the environment says so, see ``processes``).
+
+Calls are not dispatched asynchronously: handing each to a second thread, only to wait for it, doubles a short call.
+"""
+
+# mypy: disable-error-code="import-not-found, no-untyped-call"
 
 from __future__ import annotations
 
@@ -23,6 +28,7 @@ Problem = Mapping[str, Any]
 
 def load() -> Forms:
     """Return the forms; the configuration of 64 bits is checked."""
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     if jnp.zeros(1).dtype != jnp.float64:
         raise RuntimeError("JAX computes in float32; JAX_ENABLE_X64=1 is to be set before it is imported")
     return Forms(
@@ -85,7 +91,7 @@ def _document(parameters: Any, tokens: Any) -> Any:
     scores = jnp.einsum("ihd,jhd->hij", queries, keys) / np.sqrt(queries.shape[-1])
     weights = jax.nn.softmax(jnp.where(np.tril(np.ones((length, length), bool)), scores, -jnp.inf))
     attended = jnp.einsum("hij,jhd->ihd", weights, values).reshape(length, -1)
-    x = x + attended @ parameters["mix"].T
+    x = x + attended @ parameters["output"].T
     x = x + jax.nn.relu(_normed(x) @ parameters["widen"].T) @ parameters["narrow"].T
     logits = x @ parameters["readout"].T
     right = jnp.take_along_axis(logits, tokens[1:, None], axis=1)[:, 0]

@@ -1,5 +1,7 @@
 """SciPy: Rosenbrock's function and its derivatives written by hand in NumPy, by SciPy's authors."""
 
+# mypy: disable-error-code="import-not-found, import-untyped"
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -7,6 +7,7 @@ a graph deeper than Python's recursion limit cannot be differentiated.
 
 from __future__ import annotations
 
+import math
 from operator import attrgetter, methodcaller
 
 from benchmarks.engine import Engine, collector_disabled, nothing_to_renew, set_gradients_to_zero
@@ -33,11 +34,32 @@ class Value:
         other = other if isinstance(other, Value) else Value(other)
         return Value(self.data * other.data, (self, other), (other.data, self.data))
 
+    def __pow__(self, exponent: float) -> Value:
+        return Value(self.data**exponent, (self,), (exponent * self.data ** (exponent - 1),))
+
+    def __neg__(self) -> Value:
+        return self * -1
+
     def __radd__(self, other: float) -> Value:
         return self + other
 
+    def __sub__(self, other: Value | float) -> Value:
+        return self + (-other)
+
     def __rmul__(self, other: float) -> Value:
         return self * other
+
+    def __truediv__(self, other: Value | float) -> Value:
+        return self * other**-1
+
+    def exp(self) -> Value:
+        """Return e to the power of the number."""
+        result = math.exp(self.data)
+        return Value(result, (self,), (result,))
+
+    def log(self) -> Value:
+        """Return the natural logarithm."""
+        return Value(math.log(self.data), (self,), (1.0 / self.data,))
 
     def relu(self) -> Value:
         """Return the number where it is positive, else 0."""

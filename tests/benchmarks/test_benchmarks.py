@@ -111,10 +111,13 @@ def test_markers_that_are_single_doubled_or_exchanged_are_refused(text: str) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["e9"], "unknown workload 'e9' (one of: e1, e2)"),
-        (["e1", "--engines", "jax"], "unknown engine 'jax' (one of: xad, microgpt, micrograd01, torch)"),
+        (["e9"], "unknown workload 'e9' (one of: e1, e2, c1, c2, c3, c4, c5)"),
+        (
+            ["e1", "--engines", "numpy"],
+            "unknown engine 'numpy' (one of: xad, microgpt, micrograd01, torch, jax, casadi, scipy)",
+        ),
         (["e1", "--repeat", "0"], "expected a whole number from 1 on, not '0'"),
-        (["--size", "5"], "--size is for one workload, and 2 were to run: e1, e2"),
+        (["e1", "e2", "--size", "5"], "--size is for one workload, and 2 were to run: e1, e2"),
     ],
 )
 def test_wrong_usage_says_what_came_and_what_is_allowed(
@@ -129,7 +132,7 @@ def test_wrong_usage_says_what_came_and_what_is_allowed(
 def test_list_names_workloads_and_engines(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in ("e1", "e2", "ours", "xad", "microgpt", "micrograd01", "torch"))
+    assert all(name in text for name in ("e1", "e2", "c1", "c5", "ours", "xad", "microgpt", "torch", "jax"))
 
 
 def test_markdown_has_a_heading_for_every_cell() -> None:
@@ -146,7 +149,8 @@ def test_doctests(name: str) -> None:
 
 def test_processes_of_other_engines_do_not_see_this_micrograd() -> None:
     """A worker imports its engine first, and what the workloads import is free of this package."""
-    code = "import sys, benchmarks.worker, benchmarks.e1, benchmarks.e2; print('micrograd' in sys.modules)"
+    modules = "worker, turns, gpt, forms.microgpt, e1, e2, c1, c2, c3, c4, c5".split(", ")
+    code = f"import sys, benchmarks.{', benchmarks.'.join(modules)}; print('micrograd' in sys.modules)"
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -111,7 +111,9 @@ def test_value_and_gradient_are_those_of_eager_code(name: str, size: int) -> Non
 SINGULAR: dict[str, Callable[[Any], Any]] = {
     "log of what was not chosen": lambda x: mg.where(x > 0.0, mg.log(x), x),
     "root of what was not chosen": lambda x: mg.where(x > 0.0, mg.sqrt(x), -x),
-    "quotient of what was not chosen": lambda x: mg.where(x == x if isinstance(x, float) else mg.eq(x, 0.0), x, 1.0 / x),
+    "quotient of what was not chosen": lambda x: mg.where(
+        x == x if isinstance(x, float) else mg.eq(x, 0.0), x, 1.0 / x
+    ),
     "power of what was not chosen": lambda x: mg.where(x >= 1.0, x, mg.where(x > 0.0, x**-1.5, 2.0 * x)),
     "relu of a singular function": lambda x: mg.relu(-mg.exp(x * 1000.0)) + x,
     "a product with a relu": lambda x: mg.relu(x) * mg.log(x) + x,
@@ -153,9 +155,7 @@ def test_the_branch_that_was_not_chosen_stays_out_of_second_derivatives_and_sums
     assert f.hvp((0.0,), (3.0,)) == 6.0
     assert f.jvp((0.0,), (1.0,)) == (0.0, 0.0)
     w = Value(2.0)
-    g = mg.compile(
-        lambda x: w * mg.where(x > 0.0, mg.sqrt(x), 3.0 * x), backend=backend, batched="x", reduce="mean"
-    )
+    g = mg.compile(lambda x: w * mg.where(x > 0.0, mg.sqrt(x), 3.0 * x), backend=backend, batched="x", reduce="mean")
     x = np.array([0.0, 4.0, -1.0])
     value, gradient = g.value_and_grad(x)
     assert value == pytest.approx(2.0 * (0.0 + 2.0 - 3.0) / 3.0, rel=1e-15)

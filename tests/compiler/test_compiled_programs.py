@@ -2,7 +2,7 @@
 both backends; batches of awkward sizes, every reduction, several threads.
 
 A bundle is many programs in one compiled function, ``dot(w, values)``: the gradient with respect to ``w`` is every
-program's value, and with ``w = 1`` every program has its own gradient. That is one compilation where there would be fifty.
+program's value, and with ``w = 1`` every program has its own gradient. One compilation instead of fifty.
 """
 
 from __future__ import annotations
@@ -173,12 +173,12 @@ def hessian_of(bundle: Bundle) -> Array:
     n = len(bundle.inputs)
     hessian = np.zeros((n, n))
     for p, span in zip(bundle.members, bundle.spans):
-        hessian[span, span] = mg.hessian(lambda x, p=p: p(*x))(list(p.inputs))  # type: ignore[misc]
+        hessian[span, span] = mg.hessian(lambda x, p=p: p(*x))(list(p.inputs))
     return hessian
 
 
 def direction_of(n: int) -> Array:
-    return np.cos(np.arange(n) * 1.7) * 2.0
+    return np.array([2.0 * math.cos(1.7 * k) for k in range(n)])
 
 
 @pytest.mark.parametrize(("backend", "part"), [("llvm", part) for part in range(15)] + [("python", 0), ("python", 1)])
@@ -212,7 +212,7 @@ def test_directional_derivatives_of_random_programs(backend: str, part: int) -> 
     values, gradients = bundle.eager(x)
     direction = direction_of(len(x))
     value, tangent = f.jvp((x, w), (direction, None))
-    limit = off(f.program, leaves([*x, *w], direction))
+    limit = off(f.program, leaves([*x, *w], direction.tolist()))
     terms = [d * g for d, g in zip(direction.tolist(), gradients)]
     assert agree(value, math.fsum(values), limit["value"] + sum_bound(values))
     assert agree(tangent, math.fsum(terms), limit["tangent"] + sum_bound(terms))
@@ -361,7 +361,7 @@ def test_the_bias_lesson(backend: str) -> None:
 def test_second_derivatives_of_a_sum_over_samples(backend: str, reduce: str) -> None:
     rng = np.random.default_rng(3)
     x, p, direction = rng.normal(size=(11, 2)), np.array([0.3, -0.7]), np.array([1.0, 2.0])
-    term = lambda x, p: mg.tanh(p[0] * x[0] + p[1]) * x[1] + p[0] * p[0] * p[1]
+    term: Any = lambda x, p: mg.tanh(p[0] * x[0] + p[1]) * x[1] + p[0] * p[0] * p[1]
     f = mg.compile(term, backend=backend, batched="x", reduce=reduce)
     share = 11.0 if reduce == "mean" else 1.0
 
