@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from micrograd.compiler.program import CHAIN, Program
-from micrograd.compiler.rewrite import folded, simplified
+from micrograd.compiler.rewrite import RULES, folded
 from micrograd.ops import Op, Operand
 
 __all__ = ["Builder", "Symbol"]
@@ -28,6 +28,7 @@ class Builder:
         self.rewriting = rewriting
         self.ops: list[str] = []
         self.operands: list[tuple[Any, ...]] = []
+        self.constants: dict[int, float] = {}  # the instructions that are numbers
         self._known: dict[tuple[Any, ...], int] = {}
 
     def constant(self, x: float) -> int:
@@ -40,11 +41,13 @@ class Builder:
         number = self._known.get(key)
         if number is None:
             number = self._known[key] = self._append(kind, payload)
+            if kind == "constant":
+                self.constants[number] = payload[0]
         return number
 
     def number(self, x: int) -> float | None:
         """Return the number that instruction ``x`` is known to give, or ``None``."""
-        return self.operands[x][0] if self.ops[x] == "constant" else None
+        return self.constants.get(x)
 
     def emit(self, op: str, operands: tuple[int, ...]) -> int:
         """Return the instruction that applies ``op``: a new one, or one that gives the same bits."""
@@ -52,22 +55,19 @@ class Builder:
             return self._append(op, operands)
         key = (op, operands)
         number = self._known.get(key)
-        if number is not None:
-            return number
-        number = self._rewritten(op, operands)
         if number is None:
-            number = self._append(op, operands)
-        self._known[key] = number
+            number = self._rewritten(op, operands)
+            if number is None:
+                number = self._append(op, operands)
+            self._known[key] = number
         return number
 
     def _rewritten(self, op: str, operands: tuple[int, ...]) -> int | None:
-        ops = self.ops
-        if op == CHAIN:
-            return None
-        for x in operands:
-            if ops[x] != "constant":
-                return simplified(self, op, operands)
-        return self.constant(folded(op, tuple([self.operands[x][0] for x in operands])))
+        constants = self.constants
+        if operands[0] in constants and op != CHAIN and all(x in constants for x in operands):
+            return self.constant(folded(op, tuple([constants[x] for x in operands])))
+        rule = RULES.get(op)
+        return None if rule is None else rule(self, *operands)
 
     def _append(self, op: str, operands: tuple[Any, ...]) -> int:
         self.ops.append(op)

@@ -26,7 +26,7 @@ def with_chains(program: Program) -> Program:
     >>> for i in (1, 2, 3):
     ...     total = b.emit("add", (total, b.emit("mul", (w[i], x[i]))))
     >>> print(str(with_chains(b.program(outputs={"value": total}))).splitlines()[-2])
-    %9 = chain %0, %1, %2, %3, %4, %5, %6, %7, %8
+    %9 = chain %8, %0, %1, %2, %3, %4, %5, %6, %7
     """
     mark = live(program)
     uses = _uses(program, mark)

@@ -226,10 +226,9 @@ def tangent(program: Program, direction: Callable[[str, Any], int | None], *, ca
     %1 = mul %0, %0
     %2 = tangent 0
     %3 = mul %2, %0
-    %4 = mul %0, %2
-    %5 = add %3, %4
+    %4 = add %3, %3
     value %1
-    tangent %5
+    tangent %4
     """
     return _Forward(program, careful).run(direction)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping, Sequence
 
@@ -43,8 +44,8 @@ def exported(
         legend: what each array holds, by kind of leaf.
     """
     identifier = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "function"
-    if identifier[0].isdigit():
-        identifier = f"f{identifier}"
+    if identifier[0].isdigit() or keyword.iskeyword(identifier):
+        identifier = f"f_{identifier}"
     if language == "python":
         return python_source(program, identifier)
     if language == "llvm":

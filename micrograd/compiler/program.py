@@ -126,6 +126,8 @@ def without_dead_code(program: Program) -> Program:
     value %1
     """
     mark = live(program)
+    if all(mark):
+        return program
     number = [-1] * len(mark)
     ops: list[str] = []
     operands: list[tuple[Any, ...]] = []

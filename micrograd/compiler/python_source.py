@@ -47,12 +47,13 @@ def _lines(program: Program, name: str) -> Iterator[str]:
     if any(op == "constant" and not math.isfinite(x[0]) for op, x in zip(program.ops, program.operands)):
         yield "from math import inf, nan"
         yield ""
-    yield "from micrograd.ops import operations"
-    yield ""
-    for op in called:
-        yield f'op_{op} = operations()["{op}"].forward'
-    yield ""
-    yield ""
+    if called:
+        yield "from micrograd.ops import operations"
+        yield ""
+        for op in called:
+            yield f'op_{op} = operations()["{op}"].forward'
+        yield ""
+        yield ""
     yield f"def {name}({', '.join(_KINDS)}, seed):"
     names: list[str] = []
     for i, (op, operands) in enumerate(zip(program.ops, program.operands)):

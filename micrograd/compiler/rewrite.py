@@ -16,7 +16,7 @@ from micrograd.ops import operations
 if TYPE_CHECKING:
     from micrograd.compiler.builder import Builder
 
-__all__ = ["PREDICATES", "folded", "simplified"]
+__all__ = ["PREDICATES", "RULES", "folded"]
 
 PREDICATES = frozenset({"gt", "ge", "lt", "le", "eq", "isnan"})
 _table = operations()
@@ -27,21 +27,15 @@ def folded(op: str, numbers: tuple[float, ...]) -> float:
     return float(_table[op].forward(*numbers))
 
 
-def simplified(b: Builder, op: str, operands: tuple[int, ...]) -> int | None:
-    """Return an instruction that gives the same bits, or ``None`` where there is no simpler one."""
-    rule = _RULES.get(op)
-    return None if rule is None else rule(b, *operands)
-
-
 def _is(x: float | None, number: float) -> bool:
     return x is not None and x == number and math.copysign(1.0, x) == math.copysign(1.0, number)
 
 
 def _add(b: Builder, x: int, y: int) -> int | None:
     # x + 0.0 is not x where x is -0.0; x + -0.0 is.
-    if _is(b.number(x), -0.0):
+    if _is(b.constants.get(x), -0.0):
         return y
-    if _is(b.number(y), -0.0):
+    if _is(b.constants.get(y), -0.0):
         return x
     if b.ops[y] == "neg":
         return b.emit("sub", (x, b.operands[y][0]))
@@ -51,7 +45,7 @@ def _add(b: Builder, x: int, y: int) -> int | None:
 
 
 def _sub(b: Builder, x: int, y: int) -> int | None:
-    if _is(b.number(y), 0.0):
+    if _is(b.constants.get(y), 0.0):
         return x
     if b.ops[y] == "neg":
         return b.emit("add", (x, b.operands[y][0]))
@@ -60,7 +54,7 @@ def _sub(b: Builder, x: int, y: int) -> int | None:
 
 def _mul(b: Builder, x: int, y: int) -> int | None:
     for left, right in ((x, y), (y, x)):
-        number = b.number(left)
+        number = b.constants.get(left)
         if number is None:
             continue
         if number == 1.0:
@@ -75,7 +69,7 @@ def _mul(b: Builder, x: int, y: int) -> int | None:
 
 
 def _div(b: Builder, x: int, y: int) -> int | None:
-    number = b.number(y)
+    number = b.constants.get(y)
     if number is None:
         return None
     if number == 1.0:
@@ -92,7 +86,7 @@ def _neg(b: Builder, x: int) -> int | None:
 
 
 def _power(b: Builder, x: int, y: int) -> int | None:
-    number = b.number(y)
+    number = b.constants.get(y)
     if number == 1.0:
         return x
     if number == 0.0:
@@ -108,11 +102,11 @@ def _power(b: Builder, x: int, y: int) -> int | None:
 def _where(b: Builder, condition: int, x: int, y: int) -> int | None:
     if x == y:
         return x
-    number = b.number(condition)
+    number = b.constants.get(condition)
     return None if number is None else x if number != 0.0 else y
 
 
-_RULES: dict[str, Callable[..., int | None]] = {
+RULES: dict[str, Callable[..., int | None]] = {
     "add": _add,
     "div": _div,
     "mul": _mul,
@@ -122,3 +116,4 @@ _RULES: dict[str, Callable[..., int | None]] = {
     "sub": _sub,
     "where": _where,
 }
+"""For an operation, the function that gives an instruction with the same bits, or ``None`` where none is simpler."""

@@ -7,7 +7,7 @@ has another place already is copied, which costs less than the product that read
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from micrograd.compiler.kernel import Kernel, weight
@@ -100,16 +100,14 @@ class _Scheduler:
     def run(self) -> Schedule:
         program, schedule = self.program, self.schedule
         self._send()
-        products: dict[int, tuple[Group, Product, list[tuple[int, int]]]] = {}
+        products: dict[int, tuple[Product, list[tuple[int, int]]]] = {}
         for group in self.groups:
-            product, copies = self._placed(group)
-            for i in group.members():
-                products[i] = group, product, copies
-        schedule.products = set(products)
+            products[group.results[0][0]] = self._placed(group)
+            schedule.products.update(group.members())
         part, size = Part(), 0
-        for i in self._order({i: group for i, (group, _, _) in products.items()}):
+        for i in self._order():
             if i in products:
-                _, product, part.copies = products[i]
+                product, part.copies = products[i]
                 if part.numbers or part.copies:
                     schedule.steps.append(part)
                 schedule.steps.append(product)
@@ -121,7 +119,7 @@ class _Scheduler:
                 schedule.steps.append(part)
                 part, size = Part(), 0
         # What leaves the block and is not computed by a part: leaves, constants, results of products.
-        part.numbers += [i for i in schedule.outgoing if program.ops[i] in LEAVES or i in products]
+        part.numbers += [i for i in schedule.outgoing if program.ops[i] in LEAVES or i in schedule.products]
         if part.numbers:
             schedule.steps.append(part)
         self._keep()
@@ -203,61 +201,57 @@ class _Scheduler:
 
     def _keep(self) -> None:
         """Reserve slots for the results that another part needs."""
-        program, schedule = self.program, self.schedule
+        ops, operands, schedule = self.program.ops, self.program.operands, self.schedule
+        products, slots = schedule.products, schedule.slots
         step_of = {i: n for n, step in enumerate(schedule.steps) if isinstance(step, Part) for i in step.numbers}
         for n, step in enumerate(schedule.steps):
             if not isinstance(step, Part):
                 continue
-            for x, _ in step.copies:
-                self._keep_one(x, step_of, n)
+            needed = [x for x, _ in step.copies if x != NOTHING]
             for i in step.numbers:
-                if program.ops[i] not in LEAVES and i not in schedule.products:
-                    for x in program.operands[i]:
-                        self._keep_one(x, step_of, n)
-
-    def _keep_one(self, x: int, step_of: dict[int, int], n: int) -> None:
-        if x != NOTHING and self.program.ops[x] not in LEAVES and step_of.get(x) != n and x not in self.schedule.slots:
-            self.schedule.slots[x] = self.kernel.slots(1)
+                if ops[i] not in LEAVES and i not in products:
+                    needed += operands[i]
+            for x in needed:
+                if step_of.get(x, n) != n and x not in slots and ops[x] not in LEAVES:
+                    slots[x] = self.kernel.slots(1)
 
     # --- order ------------------------------------------------------------------------------------------------
 
-    def _order(self, group_of: dict[int, Group]) -> list[int]:
+    def _order(self) -> list[int]:
         """Return the instructions in an order in which what is computed is used soon, while it is in a register.
 
         Arrays of symbols leave a program that does one thing to every element, then the next thing; followed from its
         results down, everything about one element comes together. Gradients come first: they need the parts of the
         value anyway. A group is one step: it stands for all its members, at its first.
         """
-        program = self.program
-        ops = program.ops
-        representative = {id(group): group.results[0][0] for group in self.groups}
+        ops, operands = self.program.ops, self.program.operands
+        leader: dict[int, int] = {}  # of each member of a group: the first
+        needs: dict[int, list[int]] = {}  # of each leader: what all members need
+        for group in self.groups:
+            first = group.results[0][0]
+            leader.update(dict.fromkeys(group.members(), first))
+            needs[first] = [x for member in group.members() for x in operands[member]]
         seen = bytearray([op in LEAVES for op in ops])
         order: list[int] = []
-
-        def needs(i: int) -> Iterator[int]:
-            if i not in group_of:
-                return iter(program.operands[i])
-            return iter([x for member in group_of[i].members() for x in program.operands[member]])
-
-        def first(i: int) -> int:
-            return representative[id(group_of[i])] if i in group_of else i
-
+        program = self.program
         for root in [*program.gradients.values(), *[g for _, _, g in program.scatters], *program.outputs.values()]:
-            root = first(root)
-            if seen[root]:
+            start = leader.get(root, root)
+            if seen[start]:
                 continue
-            seen[root] = 1
-            stack = [(root, needs(root))]
+            seen[start] = 1
+            stack = [(start, iter(needs.get(start) or operands[start]))]
             while stack:
                 i, rest = stack[-1]
                 for x in rest:
                     if seen[x]:
                         continue
-                    x = first(x)
-                    if not seen[x]:
-                        seen[x] = 1
-                        stack.append((x, needs(x)))
-                        break
+                    if leader:
+                        x = leader.get(x, x)
+                        if seen[x]:
+                            continue
+                    seen[x] = 1
+                    stack.append((x, iter(needs.get(x) or operands[x])))
+                    break
                 else:
                     order.append(i)
                     stack.pop()

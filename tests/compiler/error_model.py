@@ -53,7 +53,7 @@ _LINE = re.compile(r"\| `(\w+)` \| ([\d.]+) \| ([\d.]+|-) \| ([\d.]+|-) \| ([\d.
 
 @functools.cache
 def table() -> dict[str, dict[int, float]]:
-    """Return the page's bounds in ulps by function and lanes, 1 for the scalar C library; none where there is a dash."""
+    """Return the page's bounds in ulps by function and lanes, 1 for the scalar C library; none for a dash."""
     found: dict[str, dict[int, float]] = {}
     for name, *cells in _LINE.findall(PAGE.read_text(encoding="utf-8")):
         assert name not in found, f"{name} stands twice in ERRORS.md"
@@ -158,7 +158,7 @@ def bounds(program: Program, leaf: Callable[[str, Any], float]) -> list[tuple[fl
     found: list[tuple[float, float]] = []
     for op, operands in zip(program.ops, program.operands):
         if op in LEAVES:
-            payload = operands[0] if operands else None
+            payload: Any = operands[0] if operands else None
             found.append((payload if op == "constant" else leaf(op, payload), 0.0))
         elif op == CHAIN:
             found.append(_chained([found[x] for x in operands]))

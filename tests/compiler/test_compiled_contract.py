@@ -468,6 +468,16 @@ def test_an_index_out_of_range_is_refused_before_anything_runs(index: int, backe
     assert f(-1, 2.0) == 6.0
 
 
+def test_an_index_beyond_all_ints_does_not_wrap_around(backend: str) -> None:
+    w = [Value(1.0), Value(2.0), Value(3.0)]
+    one = mg.compile(lambda i, x: mg.take(w, i) * x, backend=backend)
+    each = mg.compile(lambda i, x: mg.take(w, i) * x, backend=backend, batched=("i", "x"))
+    with pytest.raises(IndexError, match=str(2**64 - 1)):
+        one(2**64 - 1, 1.0)
+    with pytest.raises(IndexError, match=str(2**64 - 1)):
+        each(np.array([1, 2**64 - 1], dtype=np.uint64), np.ones(2))
+
+
 def test_one_int_chooses_from_several_lists_and_each_checks_its_own_length(backend: str) -> None:
     a, b = [1.0, 2.0, 3.0], [10.0, 20.0]
     f = mg.compile(lambda i, x: mg.take(a, i) * x + mg.take(b, i), backend=backend)
