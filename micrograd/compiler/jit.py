@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import os
 import threading
+from array import array
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,24 +95,34 @@ def translate(text: str, level: int) -> bytes:
         return bytes(_machine(level).emit_object(_llvm().parse_assembly(text)))
 
 
-@dataclass(frozen=True, eq=False)
 class Code:
     """Machine code in memory: it stays as long as this object does."""
 
-    address: int
-    _keep: Any
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        self._kept: list[Any] = []
+
+    def __getitem__(self, symbol: str) -> int:
+        """Return the address of an exported symbol."""
+        return int(self._library[symbol])
+
+    def point(self, symbol: str, target: array[Any]) -> None:
+        """Let a variable of the code point to an array, which is kept alive."""
+        self._kept.append(target)
+        ctypes.c_void_p.from_address(self[symbol]).value = target.buffer_info()[0]
 
 
-def link(objects: list[bytes], entry: str) -> Code:
-    """Load object files and return the function ``entry``."""
+def link(objects: list[bytes], symbols: list[str]) -> Code:
+    """Load object files; the code gives the addresses of ``symbols``."""
     llvm = _llvm()
     with _lock:
         session = _session()
         builder = llvm.JITLibraryBuilder()
         for image in objects:
             builder = builder.add_object_img(image)
-        library = builder.add_current_process().export_symbol(entry).link(session, f"micrograd{next(_names)}")
-    return Code(library[entry], library)
+        for symbol in symbols:
+            builder = builder.export_symbol(symbol)
+        return Code(builder.add_current_process().link(session, f"micrograd{next(_names)}"))
 
 
 @functools.cache

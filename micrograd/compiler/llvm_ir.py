@@ -18,6 +18,8 @@ from micrograd.compiler.products import NOTHING
 from micrograd.compiler.program import CHAIN, LEAVES
 from micrograd.compiler.run_ir import driver
 from micrograd.compiler.schedule import Part, Product, Schedule
+from micrograd.compiler.tape import Tape
+from micrograd.compiler.tape_ir import tape_call, tape_function
 from micrograd.compiler.vector_math import C_NAMES, libmvec, symbol
 
 __all__ = ["modules"]
@@ -32,7 +34,9 @@ _SLOW = ("select", "fcmp", "insertelement", "shufflevector", "call")
 _BLOCK = 16
 
 
-def modules(kernel: Kernel, schedule: Schedule, *, fastmath: bool = False, quick: bool = False) -> tuple[str, str]:
+def modules(
+    kernel: Kernel, schedule: Schedule, *, fastmath: bool = False, quick: bool = False, tape: Tape | None = None
+) -> tuple[str, str]:
     """Return the text of two modules: one with ``run`` and all loops, and one with the straight-line code.
 
     The second is empty where straight-line code is in the first, too.
@@ -42,8 +46,9 @@ def modules(kernel: Kernel, schedule: Schedule, *, fastmath: bool = False, quick
         schedule: in which order.
         fastmath: allow LLVM to contract a product and a sum, and to reorder sums.
         quick: put straight-line code in a module of its own, for LLVM to translate quickly.
+        tape: the straight-line code as data, where there is too much of it for LLVM.
     """
-    return _Module(kernel, schedule, fastmath, quick).texts()
+    return _Module(kernel, schedule, fastmath, quick).texts(tape)
 
 
 class _Module:
@@ -62,13 +67,17 @@ class _Module:
         for leaves, index, g in kernel.program.scatters:
             self.scatters.setdefault(g, []).append((leaves, index))
 
-    def texts(self) -> tuple[str, str]:
+    def texts(self, tape: Tape | None) -> tuple[str, str]:
         calls: list[list[str]] = []
         products = ProductCode(self.types, self.flags)
         names: list[str] = []
         for step in self.schedule.steps:
             if isinstance(step, Product):
                 calls.append(products.call(step))
+                continue
+            if tape is not None:
+                calls.append(tape_call(tape.segments[len(names)], len(names)))
+                names.append("tape")
                 continue
             names.append(f"part{len(names)}")
             self.functions.append(_Part(self, step).function(names[-1], "" if self.quick else "internal "))
@@ -77,6 +86,11 @@ class _Module:
         bits = max(self.kernel.lanes * 64, 128)
         width = f'nounwind "prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
         ending = f"attributes #0 = {{ noinline {width} }}\nattributes #1 = {{ {width} }}\n"
+        if tape is not None:
+            doubt = self.kernel.accumulators
+            self.functions.append(
+                tape_function(self.types, self.flags, doubt, self.intrinsic_function, self.library_function)
+            )
         parts = [*self.declared.values(), *self.functions]
         if not self.quick:
             return "\n".join([*parts, *products.functions, run, ending]), ""
@@ -105,6 +119,11 @@ class _Module:
                 self.declared[table] = f"@{table} = internal constant [{len(distances)} x i64] [{listed}]"
             self.declared[name] = chooser(name, self.types, kind, step, table, per_lane)
         return self.choosers[key], first
+
+    def intrinsic_function(self, op: str, arity: int) -> str:
+        """Return the function that LLVM has for ``op``."""
+        t = self.types.number
+        return self.declare(f"llvm.{_INTRINSICS[op]}.{self.types.suffix}", t, *[t] * arity)
 
     def library_function(self, op: str, arity: int) -> str:
         """Return the function to call for ``op``: libmvec's, or one that calls the C library for every lane."""
@@ -286,8 +305,7 @@ class _Part:
         return self.line(f"select {self.bools} {test}, {self.t} {self.value(x)}, {self.t} {self.value(y)}")
 
     def intrinsic(self, i: int, op: str, operands: Sequence[int]) -> str:
-        t, types = self.t, self.module.types
-        name = self.module.declare(f"llvm.{_INTRINSICS[op]}.{types.suffix}", t, *[t] * len(operands))
+        t, name = self.t, self.module.intrinsic_function(op, len(operands))
         return self.line(f"call {t} @{name}({', '.join(f'{t} {self.value(x)}' for x in operands)})")
 
     def library(self, i: int, op: str, operands: Sequence[int]) -> str:

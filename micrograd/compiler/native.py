@@ -110,7 +110,7 @@ class Native:
         self.run = self._run_batched if shape.batched else self._run_single
         self.threads = threads
         self._code = code
-        self.function = _FUNCTION(code.address)
+        self.function = _FUNCTION(code["run"])
         self.free: list[_Context] = []
         self._memories: list[Any] = []
         self._columns_of = struct.Struct(f"{2 + len(kernel.columns_in) + len(kernel.columns_out)}q")

@@ -7,6 +7,7 @@ has another place already is copied, which costs less than the product that read
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -70,6 +71,7 @@ class Schedule:
         outgoing: for results and leaves that leave the block, where they go.
         accumulates: whether a result is added to its accumulator; else it is stored there.
         products: the results of products, which no part computes.
+        is_large: whether the parts are so long that they are a tape.
     """
 
     steps: list[Part | Product] = field(default_factory=list)
@@ -77,25 +79,30 @@ class Schedule:
     outgoing: dict[int, list[Place]] = field(default_factory=dict)
     accumulates: bool = True
     products: set[int] = field(default_factory=set)
+    is_large: bool = False
 
 
-def scheduled(kernel: Kernel, *, small: int = SMALL) -> Schedule:
+def scheduled(kernel: Kernel, *, small: int = SMALL, large: float = math.inf) -> Schedule:
     """Return the order in which ``kernel`` runs, and reserve the slots that it takes.
 
     Args:
         kernel: what to run.
         small: the number of instructions up to which no loops are made.
+        large: the number of instructions outside of loops up to which they are cut into parts; more are one tape.
     """
-    return _Scheduler(kernel, small).run()
+    return _Scheduler(kernel, small, large).run()
 
 
 class _Scheduler:
-    def __init__(self, kernel: Kernel, small: int) -> None:
+    def __init__(self, kernel: Kernel, small: int, large: float) -> None:
         self.kernel = kernel
         self.program = kernel.program
         self.schedule = Schedule(accumulates=kernel.shape.batched or bool(kernel.program.scatters))
-        size = sum(weight(self.program, i) for i in range(len(self.program)))
-        self.groups = groups(self.program) if size > small and CHAIN in self.program.ops else []
+        weights = [weight(self.program, i) for i in range(len(self.program))]
+        found = groups(self.program) if sum(weights) > small and CHAIN in self.program.ops else []
+        self.groups = found
+        in_loops = sum(weights[i] for group in found for i in group.members())
+        self.schedule.is_large = sum(weights) - in_loops > large
 
     def run(self) -> Schedule:
         program, schedule = self.program, self.schedule
@@ -115,7 +122,7 @@ class _Scheduler:
                 continue
             part.numbers.append(i)
             size += weight(program, i)
-            if size >= PART:
+            if size >= PART and not schedule.is_large:
                 schedule.steps.append(part)
                 part, size = Part(), 0
         # What leaves the block and is not computed by a part: leaves, constants, results of products.
@@ -203,6 +210,8 @@ class _Scheduler:
         """Reserve slots for the results that another part needs."""
         ops, operands, schedule = self.program.ops, self.program.operands, self.schedule
         products, slots = schedule.products, schedule.slots
+        if len(schedule.steps) < 2:
+            return
         step_of = {i: n for n, step in enumerate(schedule.steps) if isinstance(step, Part) for i in step.numbers}
         for n, step in enumerate(schedule.steps):
             if not isinstance(step, Part):
