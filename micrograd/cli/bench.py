@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -54,9 +55,9 @@ def run(arguments: Sequence[str]) -> int:
     results: dict[str, dict[str, float]] = {}
     missing: set[str] = set()
     try:
-        with progress("measuring", len(chosen) * options.rounds) as advance:
+        with progress("measuring", len(chosen) * options.rounds, file=sys.stderr) as advance:
             for name, workload in chosen.items():
-                results[name] = _measured(workload, options.rounds, missing, advance)
+                results[name] = _measured(name, workload, options.rounds, missing, advance)
     except ImportError as error:
         error_line("micrograd bench", str(error))
         return 1
@@ -67,7 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _measured(workload: Workload, rounds: int, missing: set[str], advance: Callable[[str], None]) -> dict[str, float]:
+def _measured(
+    name: str, workload: Workload, rounds: int, missing: set[str], advance: Callable[[str], None]
+) -> dict[str, float]:
     """Return the median of the seconds that one call takes, by engine."""
     calls: dict[str, Callable[[], object]] = {}
     for engine, prepare in workload.engines.items():
@@ -88,7 +91,7 @@ def _measured(workload: Workload, rounds: int, missing: set[str], advance: Calla
             for _ in range(repeats[engine]):
                 call()
             seconds[engine].append((time.perf_counter() - start) / repeats[engine])
-        advance(f"{workload.summary.partition(',')[0]}: {1e6 * seconds[_OURS][-1]:.4g} us")
+        advance(f"{name}  {1e6 * seconds[_OURS][-1]:.4g} us")
     return {engine: statistics.median(times) for engine, times in seconds.items()}
 
 

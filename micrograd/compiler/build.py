@@ -25,7 +25,7 @@ WORTHWHILE = 0.02
 """Seconds that LLVM has to take for its code to be kept on disk."""
 
 LARGE = 20_000
-"""Instructions outside of loops beyond which they become a tape: compiled in half the time, run in 1.5 times the time."""
+"""Instructions outside of loops beyond which they are a tape: half the time to compile, 1.5 times the time to run."""
 
 
 def assembly(

@@ -376,3 +376,35 @@ def test_second_derivatives_of_a_sum_over_samples(backend: str, reduce: str) -> 
         f.hessian(x, p, argnums=0)
     with pytest.raises(TypeError, match="reduce='sum'"):
         mg.compile(term, backend=backend, batched="x").hessian(x, p, argnums=1)
+
+
+@pytest.mark.parametrize("reduce", [None, "sum", "mean"])
+def test_threads_share_what_is_the_same_for_every_sample(reduce: str | None) -> None:
+    w = [Value(1.5), Value(-2.0), Value(0.25)]
+
+    def f(x: Any, ids: Any, s: Any, i: Any, j: Any) -> Any:
+        return mg.take(w, i) * mg.sin(x * s) + mg.take([s, x, w[1]], j) * mg.take(w, ids) * x
+
+    found = []
+    for threads in (1, 2, 3, 7):
+        g = mg.compile(f, batched=("x", "ids"), reduce=reduce, threads=threads)
+        results: list[float] = []
+        for n in (2 * jit.lanes() + 1, 301):
+            x, ids = np.cos(np.arange(float(n))), np.arange(n) % 3 - 1
+            for i, j in [(0, 0), (2, 1), (-2, 2)]:
+                for v in w:
+                    v.grad = 0.0
+                value, (by_x, by_s) = g.value_and_grad(x, ids, 0.75, i, j)
+                g.backward(x, ids, 0.75, i, j)
+                results += [*np.ravel(value).tolist(), *by_x.tolist(), *np.ravel(by_s).tolist(), *[v.grad for v in w]]
+                if reduce == "sum":
+                    total = mg.sum([f(a, int(k), 0.75, i, j) for a, k in zip(x.tolist(), ids)])
+                    assert value == pytest.approx(total.data, rel=1e-12)
+                    mine = [v.grad for v in w]
+                    for v in w:
+                        v.grad = 0.0
+                    total.backward()
+                    assert mine == pytest.approx([v.grad for v in w], rel=1e-11, abs=1e-12)
+        found.append(results)
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-12, atol=1e-13)

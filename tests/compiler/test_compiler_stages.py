@@ -471,13 +471,14 @@ def test_a_partial_sum_that_is_used_elsewhere_ends_a_chain() -> None:
     assert same(results(chained, numbers)["value"], results(program, numbers)["value"])
 
 
-def test_a_product_that_is_used_elsewhere_stays_an_instruction() -> None:
+@pytest.mark.parametrize("place", range(6))
+def test_a_product_that_is_used_elsewhere_stays_an_instruction(place: int) -> None:
     def f(*xs: Any) -> Any:
-        first = xs[0] * xs[1]
-        total = first
-        for k in range(2, 12, 2):
-            total = total + xs[k] * xs[k + 1]
-        return total + mg.exp(first)
+        products = [xs[k] * xs[k + 1] for k in range(0, 12, 2)]
+        total = products[0]
+        for product in products[1:]:
+            total = total + product
+        return total + mg.exp(products[place])
 
     program = captured(f, 12)
     chained = verify(with_chains(program))
@@ -663,7 +664,7 @@ def test_a_deep_captured_graph_is_compiled_without_recursion() -> None:
 
 def texts_of(program: Program, shape: Shape, lanes: int, fastmath: bool = False) -> list[str]:
     """Return the modules of a program, in LLVM's assembly language."""
-    _, texts = assembly(program, shape, lanes, fastmath, Account())
+    texts = assembly(program, shape, lanes, fastmath, Account())[1]
     return [text for text in texts if text]
 
 
