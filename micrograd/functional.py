@@ -114,8 +114,8 @@ def _number(x: Any, f: Any) -> float:
     return number
 
 
-def _differentiated(f: Any, argnums: Argnums, arguments: tuple[Any, ...]) -> list[int]:
-    """Return the positions that ``argnums`` names, checked."""
+def differentiated(f: Any, argnums: Argnums, arguments: Sequence[Any]) -> list[int]:
+    """Return the positions that ``argnums`` names; refuse what names none, or one twice."""
     if not isinstance(argnums, (int, Sequence)):
         raise TypeError(f"argnums is an int or a sequence of ints, not {describe(argnums)}")
     wanted = [argnums] if isinstance(argnums, int) else list(argnums)
@@ -133,7 +133,7 @@ def _differentiated(f: Any, argnums: Argnums, arguments: tuple[Any, ...]) -> lis
 
 def _call_at(f: Callable[..., Any], argnums: Argnums, arguments: tuple[Any, ...], options: dict[str, Any]) -> _Call:
     """Call ``f`` with fresh leaves in the arguments that ``argnums`` names."""
-    positions = _differentiated(f, argnums, arguments)
+    positions = differentiated(f, argnums, arguments)
 
     def call(fresh: Sequence[Any]) -> Any:
         complete = list(arguments)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from micrograd.compiler.program import CHAIN, Program
+from micrograd.compiler.program import CHAIN, SHARE, Program
 from micrograd.compiler.rewrite import RULES, folded
 from micrograd.ops import Op, Operand
 
@@ -64,7 +64,7 @@ class Builder:
 
     def _rewritten(self, op: str, operands: tuple[int, ...]) -> int | None:
         constants = self.constants
-        if operands[0] in constants and op != CHAIN and all(x in constants for x in operands):
+        if operands[0] in constants and op != CHAIN and SHARE not in op and all(x in constants for x in operands):
             return self.constant(folded(op, tuple([constants[x] for x in operands])))
         rule = RULES.get(op)
         return None if rule is None else rule(self, *operands)

@@ -336,9 +336,10 @@ class Compiled:
     ) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
         """Return the leaves to differentiate, whether one argument was meant, and the arguments' positions."""
         asked = self._argnums if argnums is None else argnums
-        found = variant.asked.get(asked if asked is None or isinstance(asked, int) else tuple(asked))
+        key = (type(asked), tuple(asked) if isinstance(asked, list) else asked)  # True is not 1 here
+        found = variant.asked.get(key)
         if found is None:
-            found = variant.differentiated(asked)
+            found = variant.asked[key] = variant.differentiated(asked)
         return found
 
     def _directional(

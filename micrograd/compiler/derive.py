@@ -19,12 +19,13 @@ from typing import Any
 
 from micrograd.compiler.builder import Builder
 from micrograd.compiler.chains import SHORTEST
-from micrograd.compiler.program import CHAIN, LEAVES, Program, Scatter, live, without_dead_code
+from micrograd.compiler.program import CHAIN, LEAVES, SHARE, Program, Scatter, live, without_dead_code
 from micrograd.compiler.rewrite import PREDICATES
 from micrograd.compiler.template import Templates
-from micrograd.ops.table import Op, operation_named
+from micrograd.errors import CompilationError
+from micrograd.ops.table import Op, is_builtin, operation_named
 
-__all__ = ["gradient", "tangent"]
+__all__ = ["gradient", "simplified", "tangent"]
 
 
 def gradient(
@@ -61,6 +62,13 @@ def gradient(
     return _Reverse(program, wanted, scatter, careful).run(seeded)
 
 
+def simplified(program: Program) -> Program:
+    """Return the program as a derivative would have it: constants folded, powers as products, nothing dead."""
+    adding = _Adding(program, careful=False)
+    outputs = {name: adding.number[x] for name, x in program.outputs.items()}
+    return without_dead_code(adding.b.program(outputs=outputs))
+
+
 class _Adding:
     """A program being extended: the forward instructions, by their old numbers, and shares that wait to be added up."""
 
@@ -93,6 +101,27 @@ class _Adding:
                             mark[i] = 1
                             break
         return mark
+
+    def shares(self, op: Op, wanted: Sequence[bool], inputs: Sequence[int]) -> list[int | None]:
+        """Return what the rule of ``op`` gives each operand that is wanted; ``inputs`` are g, out and the operands.
+
+        A user's rule may be any Python. Where it does not run on symbols, its share is an instruction of its own, which
+        calls the rule: ``softsign.share0``. The ``python`` backend can do that.
+        """
+
+        def rule(g: Any, out: Any, *symbols: Any) -> list[Any]:
+            found = op.contributions(g, out, symbols, wanted)
+            return [x if want else None for x, want in zip(found, wanted)]
+
+        b = self.b
+        try:
+            if op.arity is None:
+                return [None if x is None else b.place(x) for x in rule(*map(b.symbol, inputs))]
+            return _rules.get(b, (op, tuple(wanted)), rule, inputs)
+        except Exception:
+            if is_builtin(op):
+                raise
+            return [b.emit(f"{op.name}{SHARE}{k}", tuple(inputs)) if want else None for k, want in enumerate(wanted)]
 
     def guarded(self, g: int, share: int) -> int:
         """Return the share, or 0 where there is no upstream gradient."""
@@ -148,6 +177,8 @@ class _Reverse(_Adding):
             op = program.ops[i]
             if op in LEAVES:
                 gradients[self.number[i]] = g
+            elif b.number(g) == 0.0:
+                continue  # no gradient, no share
             elif op == "add":
                 for x in program.operands[i]:
                     self.push(x, g)
@@ -159,11 +190,13 @@ class _Reverse(_Adding):
                 half = len(rest) // 2
                 for pair in zip(rest[:half], rest[half:]):
                     self.push_products(g, pair, self.number)
+            elif op == "take" and (chosen := b.number(self.number[program.operands[i][-1]])) is not None:
+                self.push(program.operands[i][int(chosen)], g)
             elif op == "take" and self.scatter and self.chooses_leaves(i):
                 *values, index = [self.number[x] for x in program.operands[i]]
                 self.scatters.append((tuple(values), index, g))
             else:
-                self.push_shares(i, g, operation_named(op))
+                self.push_shares(i, g, _differentiable(op))
         value = self.number[root]
         return without_dead_code(
             b.program(outputs={"value": value}, gradients=dict(sorted(gradients.items())), scatters=self.scatters)
@@ -187,21 +220,12 @@ class _Reverse(_Adding):
                     self.push(target, factor if one else (g, factor))
 
     def push_shares(self, i: int, g: int, op: Op) -> None:
-        b, operands, number = self.b, self.program.operands[i], self.number
+        operands = self.program.operands[i]
         wanted = [bool(self.wanted[x]) for x in operands]
-        inputs = [g, number[i], *[number[x] for x in operands]]
-
-        def shares(g: Any, out: Any, *symbols: Any) -> list[Any]:
-            found = op.contributions(g, out, symbols, wanted)
-            return [x if want else None for x, want in zip(found, wanted)]
-
-        if op.arity is None:
-            places = [None if x is None else b.place(x) for x in shares(*map(b.symbol, inputs))]
-        else:
-            places = _rules.get(b, (op, tuple(wanted)), shares, inputs)
-        for x, place in zip(operands, places):
-            if place is not None and b.number(place) != 0.0:
-                self.push(x, self.guarded(g, place) if self.careful else place)
+        inputs = [g, self.number[i], *[self.number[x] for x in operands]]
+        for x, share in zip(operands, self.shares(op, wanted, inputs)):
+            if share is not None and self.b.number(share) != 0.0:
+                self.push(x, self.guarded(g, share) if self.careful else share)
 
     def chooses_leaves(self, i: int) -> bool:
         *values, _ = self.program.operands[i]
@@ -248,8 +272,8 @@ class _Forward(_Adding):
             if not any(x in self.dots for x in program.operands[i]):
                 continue
             terms = self.terms(i, op)
-            if terms:
-                self.dots[i] = self.settled(terms)
+            if terms and b.number(dot := self.settled(terms)) != 0.0:
+                self.dots[i] = dot
         outputs = dict(program.outputs)
         zero = b.constant(0.0)
         result = {name: number[x] for name, x in outputs.items()}
@@ -273,18 +297,27 @@ class _Forward(_Adding):
                         pair = (dots[moving], number[other])
                         terms.append(self.guarded(dots[moving], b.emit("mul", pair)) if self.careful else pair)
             return terms
-        row = operation_named(op)
-        shares: list[tuple[int, int]] = []
+        row = _differentiable(op)
         if isinstance(row.vjp, tuple):
-            for k, (rule, x) in enumerate(zip(row.vjp, operands)):
+            found = []
+            for k, x in enumerate(operands):
                 if x in dots:
-                    inputs = [dots[x], number[i], *[number[y] for y in operands]]
-                    (share,) = _rules.get(b, (row, k), lambda *symbols, rule=rule: [rule(*symbols)], inputs)
-                    shares.append((dots[x], share))  # type: ignore[arg-type]
+                    only = [j == k for j in range(len(operands))]
+                    share = self.shares(row, only, [dots[x], number[i], *[number[y] for y in operands]])[k]
+                    assert share is not None
+                    found.append((dots[x], share))
         else:
-            symbols = [b.symbol(number[x]) for x in operands]
-            slopes = row.contributions(1.0, b.symbol(number[i]), symbols, [x in dots for x in operands])
-            for x, slope in zip(operands, slopes):
-                if x in dots:
-                    shares.append((dots[x], b.place(slope * b.symbol(dots[x]))))
-        return [self.guarded(t, share) if self.careful else share for t, share in shares if b.number(share) != 0.0]
+            wanted = [x in dots for x in operands]
+            slopes = self.shares(row, wanted, [b.constant(1.0), number[i], *[number[x] for x in operands]])
+            found = [(dots[x], b.emit("mul", (s, dots[x]))) for x, s in zip(operands, slopes) if s is not None]
+        return [self.guarded(t, share) if self.careful else share for t, share in found if b.number(share) != 0.0]
+
+
+def _differentiable(op: str) -> Op:
+    """Return the row of an operation; ``CompilationError`` for a rule that is opaque and has no derivative itself."""
+    if SHARE in op:
+        raise CompilationError(
+            f"the rule of {op.partition(SHARE)[0]!r} cannot be differentiated again: it is not written with + - * and"
+            " operations of micrograd"
+        )
+    return operation_named(op)

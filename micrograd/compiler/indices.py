@@ -10,6 +10,9 @@ from micrograd.compiler.arguments import Leaf
 __all__ = ["Choices"]
 
 
+_LARGEST = 2**63 - 1  # that an int64 holds
+
+
 class Choices:
     """The int leaves of a program.
 
@@ -37,6 +40,8 @@ class Choices:
         rows = None
         for i, leaf in self.sources:
             part = values[i].reshape(samples, leaf.size)
+            if part.dtype.kind == "u" and part.size and part.max() > _LARGEST:
+                raise IndexError(f"{leaf.name}: index {part.max()} is out of range for take()")
             rows = part if rows is None else _beside(rows, part)
         assert rows is not None
         places, sizes = [place for place, _ in self.sizes], [size for _, size in self.sizes]
@@ -56,7 +61,7 @@ class Choices:
         if not -size <= x < size:
             for _, leaf in self.sources:
                 if leaf.first <= place < leaf.first + leaf.size:
-                    name = leaf.name if leaf.shape is None else f"{leaf.name}, element {place - leaf.first}"
+                    name = leaf.name if not leaf.shape else f"{leaf.name}, element {place - leaf.first}"
                     raise IndexError(f"{name}: index {x} is out of range for take() of {size} operands")
         return x % size
 

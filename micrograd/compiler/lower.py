@@ -13,7 +13,7 @@ from typing import Any
 
 from micrograd import ops
 from micrograd.compiler.builder import Builder, Symbol
-from micrograd.compiler.program import CHAIN, LEAVES, Program, renumbered, without_dead_code
+from micrograd.compiler.program import CHAIN, LEAVES, SHARE, Program, renumbered, without_dead_code
 from micrograd.compiler.template import Templates
 from micrograd.errors import CompilationError
 from micrograd.ops.table import is_builtin, operations
@@ -108,6 +108,11 @@ def _of_leaves(b: Builder, places: tuple[int, ...]) -> bool:
 
 
 def _expanded(b: Builder, op: str, places: tuple[int, ...]) -> int:
+    if SHARE in op:
+        raise CompilationError(
+            f"the derivative rule of {op.partition(SHARE)[0]!r} has no native form: it is not written with + - * and"
+            " operations of micrograd; compile with backend='python', or write it so"
+        )
     expansion = _EXPANSIONS.get(op)
     if expansion is not None and is_builtin(operations()[op]):
         if op == "take":

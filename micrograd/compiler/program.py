@@ -12,7 +12,7 @@ A program prints in this grammar, one line per instruction::
                 | "sample_index" number       an int chosen at run time for each sample
                 | "tangent" number            a direction, one for each sample
                 | "seed"                      the upstream gradient of a sample's value
-    operation   = a name of the table of operations | "chain"
+    operation   = a name of the table of operations | "chain" | name ".share" number
     operand     = "%" number                  of an earlier line
     output      = "value" operand             the result
                 | "tangent" operand           its directional derivative
@@ -21,6 +21,8 @@ A program prints in this grammar, one line per instruction::
 
 ``chain`` is a dot product that starts from its first operand: ``chain i, x0, x1, ..., y0, y1, ...`` is
 ``((i + x0*y0) + x1*y1) + ...``, from left to right. An initial ``-0.0`` adds nothing, not even to ``-0.0``.
+
+``softsign.share0 g, out, a`` calls a user's derivative rule, where it is Python that does not run on symbols.
 
 An output of a leaf that is the same for every sample is summed over the samples; this is the bias lesson again.
 """
@@ -31,11 +33,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CHAIN", "LEAVES", "PER_SAMPLE", "Program", "Scatter", "live", "without_dead_code"]
+__all__ = ["CHAIN", "LEAVES", "PER_SAMPLE", "SHARE", "Program", "Scatter", "live", "without_dead_code"]
 
 LEAVES = frozenset({"constant", "argument", "sample", "parameter", "index", "sample_index", "tangent", "seed"})
 PER_SAMPLE = frozenset({"sample", "sample_index", "tangent"})
 CHAIN = "chain"
+SHARE = ".share"
 
 Scatter = tuple[tuple[int, ...], int, int]  # leaves, index, gradient: the leaf that the index chooses receives it
 

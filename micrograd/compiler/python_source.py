@@ -14,7 +14,7 @@ from micrograd.arrays import from_flat, is_array
 from micrograd.compiler.arguments import Leaf
 from micrograd.compiler.kernel import Shape
 from micrograd.compiler.outcome import Outcome
-from micrograd.compiler.program import CHAIN, LEAVES, Program
+from micrograd.compiler.program import CHAIN, LEAVES, SHARE, Program
 
 __all__ = ["Plain", "python_source"]
 
@@ -51,7 +51,12 @@ def _lines(program: Program, name: str) -> Iterator[str]:
         yield "from micrograd.ops import operations"
         yield ""
         for op in called:
-            yield f'op_{op} = operations()["{op}"].forward'
+            name_of, _, k = op.partition(SHARE)
+            if k:
+                rule = f'operations()["{name_of}"].contributions'
+                yield f"op_{name_of}_share{k} = lambda g, out, *x: {rule}(g, out, x)[{k}]"
+            else:
+                yield f'op_{op} = operations()["{op}"].forward'
         yield ""
         yield ""
     yield f"def {name}({', '.join(_KINDS)}, seed):"
@@ -74,7 +79,7 @@ def _lines(program: Program, name: str) -> Iterator[str]:
                 yield f"    v{i} = {' + '.join([total, *products[start : start + _TERMS]])}"
                 total = f"v{i}"
         else:
-            yield f"    v{i} = op_{op}({', '.join(x)})"
+            yield f"    v{i} = op_{op.replace('.', '_')}({', '.join(x)})"
     outputs = _tuple([names[x] for x in program.outputs.values()])
     gradients = _tuple([names[x] for x in program.gradients.values()])
     chosen = _tuple([f"({names[index]}, {names[g]})" for _, index, g in program.scatters])
@@ -155,6 +160,8 @@ class Plain:
             outputs = [total + x for total, x in zip(outputs, found)]
             for key, g in own.items():
                 totals[key] = totals.get(key, 0.0) + g
+        if not shape.batched:  # nothing is added up: -0.0 stays what it is
+            ((outputs, totals),) = per_sample
         return self._outcome(outputs, totals, per_sample)
 
     def _outcome(

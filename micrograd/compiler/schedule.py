@@ -126,7 +126,8 @@ class _Scheduler:
                 schedule.steps.append(part)
                 part, size = Part(), 0
         # What leaves the block and is not computed by a part: leaves, constants, results of products.
-        part.numbers += [i for i in schedule.outgoing if program.ops[i] in LEAVES or i in schedule.products]
+        leaving = dict.fromkeys([*schedule.outgoing, *[g for _, _, g in program.scatters]])
+        part.numbers += [i for i in leaving if program.ops[i] in LEAVES or i in schedule.products]
         if part.numbers:
             schedule.steps.append(part)
         self._keep()

@@ -11,15 +11,16 @@ from micrograd.compiler.account import Account
 from micrograd.compiler.arguments import Arguments, Leaf
 from micrograd.compiler.build import native
 from micrograd.compiler.chains import with_chains
-from micrograd.compiler.derive import gradient, tangent
+from micrograd.compiler.derive import gradient, simplified, tangent
 from micrograd.compiler.exports import exported, legend_of
 from micrograd.compiler.indices import Choices
 from micrograd.compiler.kernel import Shape
 from micrograd.compiler.outcome import Outcome
-from micrograd.compiler.program import Program, without_dead_code
+from micrograd.compiler.program import Program
 from micrograd.compiler.python_source import Plain
 from micrograd.compiler.trace import Recorder, record
 from micrograd.engine import Value
+from micrograd.functional import differentiated
 
 __all__ = ["Request", "Settings", "Variant"]
 
@@ -79,6 +80,7 @@ class Variant:
 
     @pause_gc()
     def __init__(self, f: Callable[..., Any], call: Sequence[tuple[str, Any, bool]], settings: Settings) -> None:
+        self._f = f
         self.settings = settings
         self.account = Account()
         with self.account.timed("capture"):
@@ -127,7 +129,7 @@ class Variant:
                         careful=request.careful,
                     )
                 else:
-                    program = without_dead_code(program)
+                    program = simplified(program)
             if request.direction:
                 program = tangent(program, lambda kind, k: numbers.get((kind, k)), careful=request.careful)
         return program
@@ -207,20 +209,14 @@ class Variant:
             positions = [i for i in range(count) if all(self.leaves[k].kind == "float" for k in arguments.spans[i])]
             single = count == 1
         else:
-            positions = [argnums] if single else list(argnums)
-            for i in positions:
-                if not isinstance(i, int) or not -count <= i < count:
-                    raise ValueError(f"argnums names argument {i!r}; the function has {count}, counted from 0")
-            positions = [i % count for i in positions]
+            positions = differentiated(self._f, argnums, arguments.trees)
         wanted: list[int] = []
         for i in positions:
             for k in arguments.spans[i]:
                 if self.leaves[k].kind != "float":
                     raise TypeError(f"{self.leaves[k].name} holds ints, which have no derivative; pass floats")
                 wanted.append(k)
-        found = (tuple(wanted), single, tuple(positions))
-        self.asked[argnums if argnums is None or (single and isinstance(argnums, int)) else tuple(argnums)] = found
-        return found
+        return tuple(wanted), single, tuple(positions)
 
     # --- reports ----------------------------------------------------------------------------------------------
 

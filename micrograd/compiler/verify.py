@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from micrograd.compiler.program import CHAIN, LEAVES, Program
+from micrograd.compiler.program import CHAIN, LEAVES, SHARE, Program
 from micrograd.ops import operations
 
 __all__ = ["VerificationError", "verify"]
@@ -41,6 +41,9 @@ def verify(program: Program, stage: str = "") -> Program:
         if op == CHAIN:
             if len(operands) % 2 == 0 or len(operands) < 3:
                 _fail(stage, f"{_shown(i, op, operands)}: a chain has an initial value and pairs")
+        elif SHARE in op:
+            if op.partition(SHARE)[0] not in table:
+                _fail(stage, f"{_shown(i, op, operands)}: no such operation")
         elif op not in table:
             _fail(stage, f"{_shown(i, op, operands)}: no such operation")
         elif table[op].arity is not None and table[op].arity != len(operands):

@@ -147,7 +147,7 @@ def test_argnums_that_are_not_there(backend: str) -> None:
     f = mg.compile(lambda x, i: mg.take([x, 2.0 * x], i), backend=backend)
     assert f(3.0, 1) == 6.0
     for argnums in (2, -3, (0, 5)):
-        with pytest.raises(ValueError, match="the function has 2"):
+        with pytest.raises(ValueError, match="is out of range"):
             f.grad(3.0, 1, argnums=argnums)
     for bad in ("x", (0.0,), 1.5, True):
         with pytest.raises((TypeError, ValueError), match="argnums"):
