@@ -11,7 +11,7 @@ from micrograd._version import __version__
 from micrograd.compiler import cache, jit
 from micrograd.compiler.account import Account
 from micrograd.compiler.arguments import Leaf
-from micrograd.compiler.kernel import Kernel, Shape, weight
+from micrograd.compiler.kernel import Kernel, Shape
 from micrograd.compiler.llvm_ir import modules
 from micrograd.compiler.lower import lowered
 from micrograd.compiler.native import Native
@@ -38,8 +38,7 @@ def assembly(
         schedule = scheduled(kernel, large=LARGE if fits(kernel) else math.inf)
         tape = Tape(kernel, schedule) if schedule.is_large else None
     with account.timed("assembly"):
-        size = sum(weight(kernel.program, i) for i in range(len(kernel.program)))
-        quick = size > SMALL and tape is None
+        quick = schedule.size > SMALL and tape is None
         return kernel, modules(kernel, schedule, fastmath=fastmath, quick=quick, tape=tape), tape
 
 

@@ -1,10 +1,10 @@
-"""``compile``, and the compiled function that it returns."""
+"""``Compiled``, the function that ``micrograd.compile`` returns: from a call to results and gradients."""
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,70 +20,9 @@ from micrograd.compiler.shortcut import Shortcut, shortcut
 from micrograd.compiler.variant import Request, Settings, Variant
 from micrograd.errors import describe
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["Compiled"]
 
-BACKENDS = ("llvm", "python")
 _SHORTCUTS = 64  # shapes of arguments whose shortest way is remembered
-_REDUCTIONS = ("sum", "mean", None)
-
-
-def compile(
-    f: Callable[..., Any] | None = None,
-    *,
-    batched: str | Iterable[str] = (),
-    reduce: str | None = None,
-    argnums: int | Sequence[int] | None = None,
-    backend: str = "llvm",
-    fastmath: bool = False,
-    threads: int = 1,
-    cache: bool = True,
-) -> Any:
-    """Return ``f`` as a function that runs native code; also a decorator, with or without options.
-
-    ``f`` is called once for each structure of arguments, on symbols, and what it does with them is compiled: so it must
-    be pure. It takes floats, NumPy arrays, nested lists, tuples and dicts of them, and ints where ``micrograd.take``
-    chooses by them; it returns one Value. Values that it captures are parameters, read at every call.
-
-    Args:
-        f: the function.
-        batched: the names of the arguments that carry a leading axis of samples; ``f`` sees one sample.
-        reduce: ``"sum"`` or ``"mean"`` over the samples, or ``None``: every sample's own value and gradient.
-        argnums: the arguments that ``value_and_grad`` differentiates, a position or several; all but ints if ``None``.
-        backend: ``"llvm"``, or ``"python"``, which needs nothing but the standard library and is slow.
-        fastmath: let the compiler contract and reorder arithmetic: faster, and not the eager engine's bits any more.
-        threads: into how many threads a batch is divided.
-        cache: keep machine code on disk, for the next process.
-
-    Raises ``ValueError`` and ``TypeError`` for options that cannot be; ``TraceError`` at the first call where ``f``
-    cannot be captured; ``ImportError`` where llvmlite or NumPy is missing.
-
-    >>> import micrograd as mg
-    >>> w = mg.Value(3.0)
-    >>> @mg.compile
-    ... def f(x):
-    ...     return w * x * x
-    >>> f(2.0), f.value_and_grad(2.0)
-    (12.0, (12.0, 12.0))
-    >>> f.backward(2.0), w.grad
-    (12.0, 4.0)
-    """
-    if isinstance(f, Compiled):
-        f = f.__wrapped__
-    names = frozenset([batched] if isinstance(batched, str) else batched)
-    if reduce not in _REDUCTIONS:
-        raise ValueError(f"reduce is 'sum', 'mean' or None, not {describe(reduce)}")
-    if backend not in BACKENDS:
-        raise ValueError(f"unknown backend {backend!r} (one of: {', '.join(BACKENDS)})")
-    if not isinstance(threads, int) or threads < 1:
-        raise ValueError(f"threads is a whole number from 1 on, not {describe(threads)}")
-    if reduce is not None and not names:
-        raise ValueError(f"reduce={reduce!r} is about samples; name the arguments that have them, batched=('x', ...)")
-    settings = Settings(names, reduce, backend, bool(fastmath), threads, bool(cache))
-
-    def compiled(function: Callable[..., Any]) -> Compiled:
-        return Compiled(function, settings, argnums)
-
-    return compiled if f is None else compiled(f)
 
 
 class Compiled:
@@ -177,6 +116,10 @@ class Compiled:
             primals: all arguments.
             tangents: for each argument a direction in its structure; ``None`` for one that stays, as batched arguments
                 and ints do.
+
+        >>> from micrograd import compile, sin
+        >>> compile(lambda x, y: x * sin(y)).jvp((3.0, 0.0), (None, 2.0))
+        (0.0, 6.0)
         """
         _, outcome, _ = self._directional(primals, tangents, second=False)
         return outcome.value, outcome.tangent
@@ -189,6 +132,10 @@ class Compiled:
         Args:
             primals: all arguments.
             tangents: as of ``jvp``.
+
+        >>> from micrograd import compile
+        >>> compile(lambda x: x[0] * x[0] * x[1]).hvp(([3.0, 5.0],), ([1.0, 0.0],))
+        [10.0, 6.0]
         """
         variant, outcome, positions = self._directional(primals, tangents, second=True)
         return self._nested(variant, positions, len(positions) == 1, outcome.gradients)
@@ -198,6 +145,10 @@ class Compiled:
 
         For several arguments, or nested ones, the structure of the gradient with that of the gradient in every leaf.
         The directions are the lanes of a batch: eight columns of the matrix at a time, where the processor has eight.
+
+        >>> from micrograd import compile
+        >>> compile(lambda x: x[0] * x[0] * x[1]).hessian([3.0, 5.0])
+        [[10.0, 6.0], [6.0, 0.0]]
         """
         variant, values = self._variant(args, keywords)
         wanted, single, positions = self._wanted(variant, argnums)
@@ -229,24 +180,51 @@ class Compiled:
 
     @property
     def program(self) -> Program:
-        """The program that ran last (or was traced): print it."""
+        """The program that ran last (or was traced): print it.
+
+        >>> from micrograd import compile
+        >>> print(compile(lambda x: x * x + 1.0).trace(2.0).program)
+        %0 = argument 0
+        %1 = mul %0, %0
+        %2 = constant 1.0
+        %3 = add %1, %2
+        value %3
+        """
         variant = self._last()
         return variant.derived(variant.latest)
 
     @property
     def variants(self) -> list[str]:
-        """The structures of arguments that were compiled, the latest last."""
+        """The structures of arguments that were compiled, the latest last.
+
+        >>> from micrograd import compile, sum
+        >>> f = compile(lambda x: sum(x))
+        >>> f.trace([1.0, 2.0]).trace([1.0, 2.0, 3.0]).variants
+        ['x[0]: float, x[1]: float', 'x[0]: float, x[1]: float, x[2]: float']
+        """
         return [", ".join(_leaf_text(leaf) for leaf in v.leaves) for v in self._calls.variants.values()]
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """Sizes and times of the variant that ran last: nodes, instructions, bytes, and seconds by stage."""
+        """Sizes and times of the variant that ran last: nodes, instructions, bytes, and seconds by stage.
+
+        >>> from micrograd import compile, exp
+        >>> compile(lambda x: exp(x) * x).trace(1.0).stats["nodes"]
+        2
+        """
         return self._last().stats()
 
     def source(self, language: str = "llvm") -> str:
         """Return the program that computes value and gradients, in ``"c"``, ``"js"``, ``"llvm"`` or ``"python"``.
 
         Raises ``ValueError`` for another language, ``RuntimeError`` before the first call or ``trace``.
+
+        >>> from micrograd import compile
+        >>> print(compile(lambda x: x * x).trace(1.0).source("python"))
+        def f_lambda(argument, sample, parameter, index, sample_index, tangent, seed):
+            v1 = argument[0] * argument[0]
+            v2 = argument[0] + argument[0]
+            return (v1,), (v2,), ()
         """
         if language not in LANGUAGES:
             raise ValueError(f"unknown language {language!r} (one of: {', '.join(LANGUAGES)})")
@@ -280,17 +258,7 @@ class Compiled:
             found = getattr(found, part, None)
         if found is self:
             return name  # a decorated function: pickled as functions are, by its name
-        s = self._settings
-        options = {
-            "batched": tuple(sorted(s.batched)),
-            "reduce": s.reduce,
-            "argnums": self._argnums,
-            "backend": s.backend,
-            "fastmath": s.fastmath,
-            "threads": s.threads,
-            "cache": s.cache,
-        }
-        return _rebuilt, (self.__wrapped__, options)
+        return _rebuilt, (self.__wrapped__, self._settings, self._argnums)
 
     # --- from a call to code and back -------------------------------------------------------------------------
 
@@ -383,8 +351,8 @@ class Compiled:
         return parts[0] if single else tuple(parts)
 
 
-def _rebuilt(f: Callable[..., Any], options: dict[str, Any]) -> Any:
-    return compile(f, **options)
+def _rebuilt(f: Callable[..., Any], settings: Settings, argnums: int | Sequence[int] | None) -> Compiled:
+    return Compiled(f, settings, argnums)
 
 
 @functools.lru_cache(8)

@@ -7,7 +7,7 @@ samples fills the other lanes; what those lanes accumulated is then set to zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from micrograd.compiler.ir_text import Types
 from micrograd.compiler.kernel import Column, Kernel
@@ -25,7 +25,7 @@ def driver(kernel: Kernel, types: Types, calls: Sequence[Sequence[str]]) -> str:
     parts = ["declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", block, _check(kernel)]
     if not kernel.shape.batched:
         return "\n".join([*parts, _single(kernel)])
-    return "\n".join([*parts, _columns(kernel), _reduction(kernel, types), _batched(kernel, types)])
+    return "\n".join([*parts, _columns(kernel, types), _reduction(kernel, types), _batched(kernel, types)])
 
 
 def _header(kernel: Kernel) -> list[str]:
@@ -85,57 +85,124 @@ done:
 }}"""
 
 
-def _columns(kernel: Kernel) -> str:
+def _columns(kernel: Kernel, types: Types) -> str:
     """Return the functions that copy the columns of the samples ``%s``, ..., ``%last`` into the workspace and back."""
     functions = []
     for going_in, columns in ((True, kernel.columns_in), (False, kernel.columns_out)):
         for column in columns:
-            functions.append(_copy(kernel, column, going_in))
+            functions.append(_copy(types, column, going_in))
     return "\n".join(functions)
 
 
-def _copy(kernel: Kernel, column: Column, going_in: bool) -> str:
-    """Return the function that copies one column for the block from sample ``%s``; lanes past ``%last`` repeat it."""
-    lanes, first, width = kernel.lanes, column.first * kernel.lanes, column.width
-    if width == 0:
-        return f"define internal void @copy_{column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #1 {{\n  ret void\n}}"
-    lines = [
-        f"define internal void @copy_{column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #1 {{",
-        "entry:",
-    ]
-    rows = []
-    for lane in range(lanes):
-        lines.append(f"  %n{lane} = add i64 %s, {lane}")
-        lines.append(f"  %over{lane} = icmp sgt i64 %n{lane}, %last")
-        lines.append(f"  %m{lane} = select i1 %over{lane}, i64 %last, i64 %n{lane}")
-        lines.append(f"  %row{lane} = mul i64 %m{lane}, {width}")
-        rows.append(f"%row{lane}")
-    lines += [
-        "  br label %loop",
-        "loop:",
-        "  %k = phi i64 [ 0, %entry ], [ %next, %loop ]",
-        f"  %scaled = mul i64 %k, {lanes}",
-        f"  %slot = add i64 %scaled, {first}",
-    ]
-    for lane, row in enumerate(rows):
-        lines += [
-            f"  %offset{lane} = add i64 {row}, %k",
-            f"  %outer{lane} = getelementptr i64, ptr %column, i64 %offset{lane}",
-            f"  %place{lane} = add i64 %slot, {lane}",
-            f"  %inner{lane} = getelementptr i64, ptr %W, i64 %place{lane}",
-        ]
-        source, target = ("outer", "inner") if going_in else ("inner", "outer")
-        lines.append(f"  %x{lane} = load i64, ptr %{source}{lane}, align 8")
-        lines.append(f"  store i64 %x{lane}, ptr %{target}{lane}, align 8")
-    lines += [
-        "  %next = add i64 %k, 1",
-        f"  %more = icmp slt i64 %next, {width}",
-        "  br i1 %more, label %loop, label %done",
-        "done:",
-        "  ret void",
-        "}",
-    ]
-    return "\n".join(lines)
+def _copy(types: Types, column: Column, going_in: bool) -> str:
+    """Return the function that copies one column for the block from sample ``%s``; lanes past ``%last`` repeat it.
+
+    Rows of samples become slots of lanes, and back. Whole squares are turned in registers, the rest goes number by
+    number; a single number per sample is in its place already, as long as no lane repeats.
+    """
+    return _Copy(types, column, going_in).text()
+
+
+class _Copy:
+    def __init__(self, types: Types, column: Column, going_in: bool) -> None:
+        self.types = types
+        self.lanes = types.lanes
+        self.column = column
+        self.going_in = going_in
+        self.lines: list[str] = []
+        self.fresh = 0
+
+    def text(self) -> str:
+        width, lanes = self.column.width, self.lanes
+        head = f"define internal void @copy_{self.column.name}(ptr %W, ptr %column, i64 %s, i64 %last) #1 {{\nentry:"
+        if width == 0:
+            return f"{head}\n  ret void\n}}"
+        if width == 1 and lanes > 1:
+            self.as_it_is()
+        for lane in range(lanes):
+            over = self.line(f"icmp sgt i64 {self.line(f'add i64 %s, {lane}')}, %last")
+            sample = self.line(f"select i1 {over}, i64 %last, i64 {self.line(f'add i64 %s, {lane}')}")
+            self.lines.append(
+                f"  %row{lane} = getelementptr i64, ptr %column, i64 {self.line(f'mul i64 {sample}, {width}')}"
+            )
+        squares = width - width % lanes if lanes > 1 else 0
+        if squares:
+            self.loop("square", 0, squares, lanes, self.square)
+        if squares < width:
+            self.loop("single", squares, width, 1, self.single)
+        return "\n".join([head, *self.lines, "  ret void", "}"])
+
+    def line(self, text: str) -> str:
+        self.fresh += 1
+        self.lines.append(f"  %x{self.fresh} = {text}")
+        return f"%x{self.fresh}"
+
+    def slot(self, k: str) -> str:
+        """Return the address of the slot of number ``k`` of a sample."""
+        offset = self.line(f"mul i64 {k}, {self.lanes}")
+        return self.line(
+            f"getelementptr i64, ptr %W, i64 {self.line(f'add i64 {offset}, {self.column.first * self.lanes}')}"
+        )
+
+    def as_it_is(self) -> None:
+        """Write the way for a single number per sample."""
+        t, wide = self.types.integer, self.types.align
+        end = self.line(f"add i64 %s, {self.lanes - 1}")
+        whole = self.line(f"icmp sle i64 {end}, %last")
+        self.lines.append(f"  br i1 {whole}, label %together, label %apart\ntogether:")
+        outer, inner = self.line("getelementptr i64, ptr %column, i64 %s"), self.slot("0")
+        if self.going_in:
+            self.lines.append(f"  store {t} {self.line(f'load {t}, ptr {outer}, align 8')}, ptr {inner}, align {wide}")
+        else:
+            self.lines.append(f"  store {t} {self.line(f'load {t}, ptr {inner}, align {wide}')}, ptr {outer}, align 8")
+        self.lines.append("  ret void\napart:")
+
+    def loop(self, name: str, start: int, stop: int, step: int, body: Callable[[str], None]) -> None:
+        """Write a loop over numbers of a sample."""
+        self.lines.append(f"  br label %before_{name}\nbefore_{name}:\n  br label %{name}\n{name}:")
+        self.lines.append(f"  %k_{name} = phi i64 [ {start}, %before_{name} ], [ %next_{name}, %{name} ]")
+        body(f"%k_{name}")
+        self.lines.append(f"  %next_{name} = add i64 %k_{name}, {step}")
+        self.lines.append(f"  %more_{name} = icmp slt i64 %next_{name}, {stop}")
+        self.lines.append(f"  br i1 %more_{name}, label %{name}, label %after_{name}\nafter_{name}:")
+
+    def single(self, k: str) -> None:
+        slot = self.slot(k)
+        for lane in range(self.lanes):
+            outer = self.line(f"getelementptr i64, ptr %row{lane}, i64 {k}")
+            inner = self.line(f"getelementptr i64, ptr {slot}, i64 {lane}")
+            source, target = (outer, inner) if self.going_in else (inner, outer)
+            self.lines.append(f"  store i64 {self.line(f'load i64, ptr {source}, align 8')}, ptr {target}, align 8")
+
+    def square(self, k: str) -> None:
+        """Turn as many numbers of each sample as there are lanes."""
+        t, lanes, wide = self.types.integer, self.lanes, self.types.align
+        slot = self.slot(k)
+        rows = [self.line(f"getelementptr i64, ptr %row{lane}, i64 {k}") for lane in range(lanes)]
+        slots = [self.line(f"getelementptr i64, ptr {slot}, i64 {lane * lanes}") for lane in range(lanes)]
+        sources, targets = (rows, slots) if self.going_in else (slots, rows)
+        align_in, align_out = (8, wide) if self.going_in else (wide, 8)
+        turned = self.turned([self.line(f"load {t}, ptr {x}, align {align_in}") for x in sources])
+        for x, target in zip(turned, targets):
+            self.lines.append(f"  store {t} {x}, ptr {target}, align {align_out}")
+
+    def turned(self, lines: list[str]) -> list[str]:
+        """Return the columns of a square: blocks change places across the diagonal, the blocks in them in turn."""
+        t, lanes = self.types.integer, self.lanes
+        size = lanes // 2
+        while size:
+            upper = [p if not p & size else lanes + p - size for p in range(lanes)]
+            lower = [p + size if not p & size else lanes + p for p in range(lanes)]
+            for i in [i for i in range(lanes) if not i & size]:
+                a, b = lines[i], lines[i + size]
+                lines[i] = self.line(f"shufflevector {t} {a}, {t} {b}, <{lanes} x i32> {_mask(upper)}")
+                lines[i + size] = self.line(f"shufflevector {t} {a}, {t} {b}, <{lanes} x i32> {_mask(lower)}")
+            size //= 2
+        return lines
+
+
+def _mask(places: Sequence[int]) -> str:
+    return f"<{', '.join(f'i32 {p}' for p in places)}>"
 
 
 def _reduction(kernel: Kernel, types: Types) -> str:

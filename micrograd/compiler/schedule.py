@@ -71,6 +71,7 @@ class Schedule:
         outgoing: for results and leaves that leave the block, where they go.
         accumulates: whether a result is added to its accumulator; else it is stored there.
         products: the results of products, which no part computes.
+        size: about how many machine instructions there are, loops unrolled.
         is_large: whether the parts are so long that they are a tape.
     """
 
@@ -79,6 +80,7 @@ class Schedule:
     outgoing: dict[int, list[Place]] = field(default_factory=dict)
     accumulates: bool = True
     products: set[int] = field(default_factory=set)
+    size: int = 0
     is_large: bool = False
 
 
@@ -102,7 +104,8 @@ class _Scheduler:
         found = groups(self.program) if sum(weights) > small and CHAIN in self.program.ops else []
         self.groups = found
         in_loops = sum(weights[i] for group in found for i in group.members())
-        self.schedule.is_large = sum(weights) - in_loops > large
+        self.schedule.size = sum(weights)
+        self.schedule.is_large = self.schedule.size - in_loops > large
 
     def run(self) -> Schedule:
         program, schedule = self.program, self.schedule
@@ -230,11 +233,15 @@ class _Scheduler:
     def _order(self) -> list[int]:
         """Return the instructions in an order in which what is computed is used soon, while it is in a register.
 
+        A tape has no registers, and stays in the order of the program.
+
         Arrays of symbols leave a program that does one thing to every element, then the next thing; followed from its
         results down, everything about one element comes together. Gradients come first: they need the parts of the
         value anyway. A group is one step: it stands for all its members, at its first.
         """
         ops, operands = self.program.ops, self.program.operands
+        if self.schedule.is_large and not self.groups:
+            return [i for i, op in enumerate(ops) if op not in LEAVES]
         leader: dict[int, int] = {}  # of each member of a group: the first
         needs: dict[int, list[int]] = {}  # of each leader: what all members need
         for group in self.groups:
