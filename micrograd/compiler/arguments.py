@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from micrograd._structure import mapped
 from micrograd.arrays import from_flat, is_array
@@ -16,7 +16,7 @@ from micrograd.compiler.trace import Index, Input, Recorder
 from micrograd.engine import Value
 from micrograd.errors import describe
 
-__all__ = ["Arguments", "Leaf", "batch_size", "key_of"]
+__all__ = ["Arguments", "Leaf", "Passed", "batch_size", "key_of"]
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,12 @@ def key_of(x: Any, batched: bool) -> Any:
             letter = _kind(letter, x)
         if batched:
             return (shape[1:], letter) if shape else _refuse_unbatched(x)
-        return (shape, letter) if shape else _kind(x.dtype.kind, x)
+        return shape, letter
     if kind is float:
         return "f" if not batched else _refuse_unbatched(x)
     if is_array(x):
+        if hasattr(kind, "mask"):
+            raise TypeError("a compiled function does not see the mask of a masked array; fill it first, x.filled(0.0)")
         _array_types.add(kind)
         return key_of(x, batched)
     if kind is list or isinstance(x, (list, tuple)):
@@ -87,7 +89,7 @@ def key_of(x: Any, batched: bool) -> Any:
         return _kind(dtype.kind, x)
     raise TypeError(
         f"a compiled function takes floats, ints, NumPy arrays of them, and lists, tuples and dicts of those; got"
-        f" {describe(x)}"
+        f" {describe(x)}; bind what is not a number first, with functools.partial"
     )
 
 
@@ -107,23 +109,26 @@ def _refuse_unbatched(x: Any) -> Any:
     raise TypeError(f"a batched argument is an array with one row per sample, not {describe(x)}")
 
 
+class Passed(NamedTuple):
+    """An argument of a call: its name, its value, whether it has a sample axis, whether it is passed by name."""
+
+    name: str
+    value: Any
+    batched: bool
+    by_name: bool
+
+
 class Arguments:
-    """The structure of the arguments of a call.
+    """The structure of the arguments of a call."""
 
-    Args:
-        values: the arguments of the call, by the names of the parameters.
-        batched: the names of those with a sample axis.
-    """
-
-    def __init__(self, values: dict[str, Any], batched: frozenset[str]) -> None:
-        self.names = tuple(values)
+    def __init__(self, call: Sequence[Passed]) -> None:
         self.counts = {("float", False): 0, ("float", True): 0, ("int", False): 0, ("int", True): 0}
         self.leaves: list[Leaf] = []
         self.trees: list[Any] = []
         self.spans: list[range] = []  # of each argument, among the leaves
-        for name, value in values.items():
+        for name, value, batched, _ in call:
             start = len(self.leaves)
-            self.trees.append(self._tree(value, name, name in batched))
+            self.trees.append(self._tree(value, name, batched))
             self.spans.append(range(start, len(self.leaves)))
 
     def _tree(self, x: Any, name: str, batched: bool) -> Any:

@@ -29,6 +29,7 @@ class Builder:
         self.ops: list[str] = []
         self.operands: list[tuple[Any, ...]] = []
         self.constants: dict[int, float] = {}  # the instructions that are numbers
+        self.notes: dict[str, str] = {}
         self._known: dict[tuple[Any, ...], int] = {}
 
     def constant(self, x: float) -> int:
@@ -85,7 +86,7 @@ class Builder:
 
     def program(self, **outputs: Any) -> Program:
         """Return what was written, as a program with these outputs."""
-        return Program(self.ops, self.operands, **outputs)
+        return Program(self.ops, self.operands, notes=self.notes, **outputs)
 
 
 class Symbol(Operand):

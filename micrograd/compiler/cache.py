@@ -94,7 +94,7 @@ def store(name: str, code: bytes) -> None:
 def entries() -> list[tuple[Path, int, float]]:
     """Return the files of the cache with size and time of last use, the oldest first."""
     found = []
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):
         for path in folder().glob(f"*{_SUFFIX}"):
             with contextlib.suppress(OSError):  # gone in the meantime
                 status = path.stat()
@@ -123,12 +123,12 @@ def _shrink() -> None:
 
 def _private_folder(*, create: bool) -> Path | None:
     """Return the folder, if it belongs to the user alone."""
-    place = folder()
     try:
+        place = folder()
         if create:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = place.stat()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
         if create:
             warnings.warn(f"machine code is not kept for the next process: {error}", RuntimeWarning, stacklevel=3)
         return None

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.compiler.arguments import key_of
+from micrograd.compiler.arguments import Passed, key_of
 from micrograd.compiler.variant import Settings, Variant
 
 __all__ = ["VARIANTS", "Calls"]
@@ -50,33 +50,35 @@ class Calls:
 
     def variant(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Variant, list[Any]]:
         """Return the variant for a call, and the values of its arguments in order."""
+        call: list[Passed] = []
         if self._simple and not keywords and len(args) == len(self._names):
             key: Any = tuple([key_of(x, batched) for x, batched in zip(args, self._batched)])
             variant = self.variants.get(key)
-            if variant is not None:
+            if variant is not None and not (variant.own_rows and variant.is_stale()):
                 return variant, list(args)
-            call = [(name, x, False) for name, x in zip(self._names, args)]
         else:
             call = self._bound(args, keywords)
-            keys = [key_of(x, name in self._settings.batched) for name, x, _ in call]
-            key = tuple(keys) if self._simple else tuple(zip([name for name, _, _ in call], keys))
+            keys = [key_of(x.value, x.batched) for x in call]
+            key = tuple(keys) if self._simple else tuple(zip([x.name for x in call], keys))
         with self.lock:
             variant = self.variants.get(key)
-            if variant is None:
+            if variant is None or variant.is_stale():
+                call = call or self._bound(args, keywords)
+                if self._settings.batched and not any(x.batched for x in call):
+                    raise ValueError(f"none of the batched arguments {sorted(self._settings.batched)} came")
                 variant = self.variants[key] = Variant(self._f, call, self._settings)
                 if len(self.variants) > VARIANTS:
                     self.variants.popitem(last=False)
-        return variant, [x for _, x, _ in call]
+        return variant, list(args) if not call else [x.value for x in call]
 
-    def _bound(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> list[tuple[str, Any, bool]]:
-        """Return name and value of each argument, and whether it is passed by name."""
+    def _bound(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> list[Passed]:
         bound = self._signature.bind(*args, **keywords)
         bound.apply_defaults()
-        call: list[tuple[str, Any, bool]] = []
+        call: list[Passed] = []
         for name, x in bound.arguments.items():
-            kind = self._signature.parameters[name].kind
+            kind, batched = self._signature.parameters[name].kind, name in self._settings.batched
             if kind is inspect.Parameter.VAR_POSITIONAL:
-                call += [(f"{name}[{i}]", part, False) for i, part in enumerate(x)]
+                call += [Passed(f"{name}[{i}]", part, batched, False) for i, part in enumerate(x)]
             else:
-                call.append((name, x, kind is inspect.Parameter.KEYWORD_ONLY))
+                call.append(Passed(name, x, batched, kind is inspect.Parameter.KEYWORD_ONLY))
         return call

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import functools
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from micrograd import _modes
 from micrograd._structure import flatten
-from micrograd.arrays import from_flat, is_array
+from micrograd.arrays import from_flat
 from micrograd.compiler.arguments import Leaf, batch_size
 from micrograd.compiler.calls import Calls
 from micrograd.compiler.exports import LANGUAGES
-from micrograd.compiler.native import Native
 from micrograd.compiler.outcome import Outcome
 from micrograd.compiler.program import Program
-from micrograd.compiler.shortcut import Shortcut, shortcut
+from micrograd.compiler.shortcut import Shortcuts
+from micrograd.compiler.trace import capturing
 from micrograd.compiler.variant import Request, Settings, Variant
-from micrograd.errors import describe
+from micrograd.errors import AnomalyError, TraceError, describe
 
 __all__ = ["Compiled"]
-
-_SHORTCUTS = 64  # shapes of arguments whose shortest way is remembered
 
 
 class Compiled:
@@ -33,13 +33,12 @@ class Compiled:
     def __init__(self, f: Callable[..., Any], settings: Settings, argnums: int | Sequence[int] | None) -> None:
         if not callable(f):
             raise TypeError(f"micrograd.compile takes a function, not {describe(f)}")
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())  # attributes of f must not hide methods
         self._settings = settings
         self._argnums = argnums
         self._calls = Calls(f, self._name, settings)
         self._latest: Variant | None = None
-        self._shortcuts: dict[Any, Shortcut] = {}
-        self._array: tuple[Any, Any] = (None, None)  # the type of arrays of float64, and their dtype
+        self._shortcuts = Shortcuts()
 
     @property
     def _name(self) -> str:
@@ -49,6 +48,8 @@ class Compiled:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Return the value; of a batch its sum, its mean, or an array of every sample's."""
+        if capturing() and not self._settings.batched:
+            return self.__wrapped__(*args, **keywords)  # inside another function that is being captured
         variant, values = self._variant(args, keywords)
         return self._run(variant, Request(), values).value
 
@@ -62,39 +63,22 @@ class Compiled:
                 tuple.
             **keywords: arguments by name.
         """
-        if self._shortcuts and argnums is None and not keywords:
-            run = self._shortcuts.get(self._shapes(args))
-            if run is not None and (found := run(args)) is not None:
+        usual = argnums is None and not keywords
+        if usual and not _modes.active and (known := self._shortcuts.find(args)) is not None:
+            run, (variant, request) = known
+            found = run(args)
+            if found is not None:
+                self._latest, variant.latest = variant, request
                 return found
         variant, values = self._variant(args, keywords)
         wanted, single, positions = self._wanted(variant, argnums)
         request = Request(wanted)
         outcome = self._run(variant, request, values)
-        if argnums is None and not keywords and variant.is_flat:
-            self._shorten(variant, request, args, single)
+        if usual and variant.is_flat and not variant.own_rows:
+            samples = batch_size(variant.leaves, values) if self._settings.batched else 0
+            mean = self._settings.reduce == "mean"
+            self._shortcuts.remember(variant.runners[request], args, samples, mean, single, (variant, request))
         return outcome.value, self._nested(variant, positions, single, outcome.gradients)
-
-    def _shapes(self, args: tuple[Any, ...]) -> Any:
-        """Return the shapes of arguments that are all arrays of float64, or ``None``."""
-        array, dtype = self._array
-        for x in args:
-            if type(x) is not array or x.dtype is not dtype:
-                return None
-        return args[0].shape if len(args) == 1 else tuple([x.shape for x in args])
-
-    def _shorten(self, variant: Variant, request: Request, args: tuple[Any, ...], single: bool) -> None:
-        """Remember how arguments like these are run, so that the next call finds its code at once."""
-        runner = variant.runners[request]
-        if not isinstance(runner, Native) or not args or not all(map(is_array, args)):
-            return
-        self._array = type(args[0]), args[0].dtype
-        if args[0].dtype == float and (key := self._shapes(args)) is not None:
-            samples = batch_size(variant.leaves, args) if self._settings.batched else 0
-            run = shortcut(runner, samples, self._settings.reduce == "mean", single)
-            if run is not None:
-                if len(self._shortcuts) >= _SHORTCUTS:
-                    self._shortcuts.clear()
-                self._shortcuts[key] = run
 
     def grad(self, *args: Any, argnums: int | Sequence[int] | None = None, **keywords: Any) -> Any:
         """Return what ``value_and_grad`` returns, without the value."""
@@ -263,8 +247,14 @@ class Compiled:
     # --- from a call to code and back -------------------------------------------------------------------------
 
     def _variant(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Variant, list[Any]]:
+        if capturing():
+            raise TraceError(
+                f"{self._name} is compiled, and what it gives inside a function that is being compiled would be a fixed"
+                " number; only the value of one without batched arguments can be used there"
+            )
         found = self._calls.variant(args, keywords)
-        self._latest = found[0]
+        if self._latest is not found[0]:
+            self._latest = found[0]
         return found
 
     def _run(
@@ -285,10 +275,22 @@ class Compiled:
         outcome = runner.run(values, parameters, indices, sample_indices, samples, seed, direction)
         if outcome.doubtful and not request.careful and (request.wanted or request.parameters):
             return self._run(variant, replace(request, careful=True), arguments, direction, rows)
+        if _modes.active and _modes.current().detector is not None:
+            self._refuse_anomaly(outcome)
         if self._settings.reduce == "mean":
             value, gradients, parts, tangent, _ = outcome
             return Outcome(value / samples, gradients, parts, None if tangent is None else tangent / samples)
         return outcome
+
+    def _refuse_anomaly(self, outcome: Outcome) -> None:
+        """Raise inside ``detect_anomaly()`` where a result is not finite."""
+        parts = [("its value", outcome.value), *[("a gradient", g) for g in (*outcome.gradients, outcome.parameters)]]
+        for what, part in parts:
+            if not all(math.isfinite(x) for x in flatten(part)[0]):
+                raise AnomalyError(
+                    f"the compiled function {self._name}: {what} is not finite; the function itself, called as it is"
+                    " inside detect_anomaly(), names the line"
+                )
 
     def _last(self) -> Variant:
         if self._latest is None:
@@ -319,6 +321,8 @@ class Compiled:
             raise ValueError(f"{len(primals)} primals and {len(tangents)} tangents came; give None for one that stays")
         variant, values = self._variant(tuple(primals), {})
         positions = tuple([i for i, t in enumerate(tangents) if t is not None])
+        if not positions:
+            raise ValueError("no argument moves: give at least one tangent that is not None")
         wanted, _, _ = variant.differentiated(positions)
         self._refuse_batched(variant, wanted)
         direction: list[float] = []

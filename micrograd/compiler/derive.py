@@ -9,7 +9,8 @@ become chains in turn; a test holds them to the table.
 
 The engine's promise "no gradient, no share" (a zero contributes zero, whatever the local derivative) differs from plain
 arithmetic only where ``0 * inf`` gives nan. So the plain program runs, and where a result is nan the ``careful`` one,
-which asks at every share, says whether it really is.
+which looks at every share, says whether it really is. (A user's rule that compares its upstream gradient with a number
+could hide such a nan; a rule is linear in it.)
 """
 
 from __future__ import annotations
@@ -114,22 +115,27 @@ class _Adding:
             return [x if want else None for x, want in zip(found, wanted)]
 
         b = self.b
-        try:
-            if op.arity is None:
-                return [None if x is None else b.place(x) for x in rule(*map(b.symbol, inputs))]
+        if is_builtin(op) and op.arity is not None:
             return _rules.get(b, (op, tuple(wanted)), rule, inputs)
-        except Exception:
+        try:
+            return [None if x is None else b.place(x) for x in rule(*map(b.symbol, inputs))]
+        except Exception as error:
             if is_builtin(op):
                 raise
+            b.notes[op.name] = f"{type(error).__name__}: {error}"
             return [b.emit(f"{op.name}{SHARE}{k}", tuple(inputs)) if want else None for k, want in enumerate(wanted)]
 
     def guarded(self, g: int, share: int) -> int:
-        """Return the share, or 0 where there is no upstream gradient."""
+        """Return the share, or 0 where there is no upstream gradient and the local derivative made a nan of that.
+
+        A share that is a number stays: where a second derivative is taken, it still depends on its upstream gradient.
+        """
         b = self.b
         if share == g or b.number(g) is not None or (b.ops[share] == "neg" and b.operands[share] == (g,)):
             return share
         zero = b.constant(0.0)
-        return b.emit("where", (b.emit("eq", (g, zero)), zero, share))
+        lost = b.emit("mul", (b.emit("eq", (g, zero)), b.emit("isnan", (share,))))
+        return b.emit("where", (lost, zero, share))
 
     def settled(self, terms: Sequence[Any]) -> int:
         """Return the sum of shares, of which a pair is a product: a chain, where there are many products."""

@@ -38,7 +38,7 @@ def compile(
         reduce: ``"sum"`` or ``"mean"`` over the samples, or ``None``: every sample's own value and gradient.
         argnums: the arguments that ``value_and_grad`` differentiates, a position or several; all but ints if ``None``.
         backend: ``"llvm"``, or ``"python"``, which needs nothing but the standard library and is slow.
-        fastmath: let the compiler contract and reorder arithmetic: faster, and not the eager engine's bits any more.
+        fastmath: let the compiler contract a product and a sum, and reorder sums: not the eager engine's bits any more.
         threads: into how many threads a batch is divided.
         cache: keep machine code on disk, for the next process.
 
@@ -55,8 +55,6 @@ def compile(
     >>> f.backward(2.0), w.grad
     (12.0, 4.0)
     """
-    if isinstance(f, Compiled):
-        f = f.__wrapped__
     names = frozenset([batched] if isinstance(batched, str) else batched)
     if reduce not in _REDUCTIONS:
         raise ValueError(f"reduce is 'sum', 'mean' or None, not {describe(reduce)}")
@@ -66,9 +64,14 @@ def compile(
         raise ValueError(f"threads is a whole number from 1 on, not {describe(threads)}")
     if reduce is not None and not names:
         raise ValueError(f"reduce={reduce!r} is about samples; name the arguments that have them, batched=('x', ...)")
+    numbers = [argnums] if argnums is None or isinstance(argnums, int) else argnums
+    if not isinstance(numbers, Sequence) or any(n is not None and type(n) is not int for n in numbers):
+        raise TypeError(f"argnums is an int or a sequence of ints, not {describe(argnums)}")
     settings = Settings(names, reduce, backend, bool(fastmath), threads, bool(cache))
 
     def compiled(function: Callable[..., Any]) -> Compiled:
+        if isinstance(function, Compiled):
+            raise TypeError(f"{function!r} is compiled already; compile the function itself, {function.__wrapped__!r}")
         return Compiled(function, settings, argnums)
 
     return compiled if f is None else compiled(f)

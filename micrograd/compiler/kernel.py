@@ -149,7 +149,7 @@ class Kernel:
                 self._accumulate(number.get(("parameter", k)))
         first = 0
         for i, width in enumerate(shape.samples):
-            if ("sample", first) in shape.wanted:
+            if width and ("sample", first) in shape.wanted:
                 self._column_out(f"out{i}", [number.get(("sample", first + k)) for k in range(width)])
             first += width
 

@@ -59,7 +59,7 @@ class _Module:
         self.kernel = kernel
         self.schedule = schedule
         self.types = Types(kernel.lanes)
-        self.flags = " fast" if fastmath else ""
+        self.flags = " reassoc contract" if fastmath else ""
         self.declared: dict[str, str] = {}
         self.functions: list[str] = []
         self.choosers: dict[tuple[Any, ...], str] = {}
@@ -156,6 +156,7 @@ class _Part:
         self.module = module
         self.kernel = module.kernel
         self.program = module.kernel.program
+        self.moves = part.moves
         self.numbers = part.numbers
         self.copies = part.copies
         self.t = module.types.number
@@ -171,6 +172,8 @@ class _Part:
     def function(self, name: str, linkage: str) -> str:
         program, schedule = self.program, self.module.schedule
         ops, operands = program.ops, program.operands
+        for source, target in self.moves:
+            self.store("W", target, self.load("W", source))
         slots, outgoing, scatters = schedule.slots, schedule.outgoing, self.module.scatters
         for i in self.numbers:
             op = ops[i]
@@ -259,7 +262,7 @@ class _Part:
                 is_nan = self.line(f"fcmp uno {self.t} {name}, {name}")
                 found = self.line(f"select {self.bools} {is_nan}, {self.t} {name}, {self.t} {self.load('A', doubt)}")
                 self.store("A", doubt, found)
-            elif self.module.schedule.accumulates:
+            elif region == "A" and self.module.schedule.accumulates:
                 total = self.line(f"fadd {self.t} {self.load('A', slot)}, {name}")
                 self.store("A", slot, total)
             else:

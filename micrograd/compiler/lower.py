@@ -8,7 +8,7 @@ themselves: their forward functions are tried on symbols.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from micrograd import ops
@@ -88,7 +88,7 @@ def lowered(program: Program) -> Program:
         if op in PRIMITIVES and not (op == "take" and not _of_leaves(b, places)):
             number.append(b.emit(op, places))
         else:
-            number.append(_expanded(b, op, places))
+            number.append(_expanded(b, op, places, program.notes))
     return without_dead_code(renumbered(program, b.ops, b.operands, number))
 
 
@@ -107,11 +107,12 @@ def _of_leaves(b: Builder, places: tuple[int, ...]) -> bool:
     return all(b.ops[x] in ("argument", "parameter") for x in places[:-1])
 
 
-def _expanded(b: Builder, op: str, places: tuple[int, ...]) -> int:
+def _expanded(b: Builder, op: str, places: tuple[int, ...], notes: Mapping[str, str]) -> int:
     if SHARE in op:
         raise CompilationError(
             f"the derivative rule of {op.partition(SHARE)[0]!r} has no native form: it is not written with + - * and"
-            " operations of micrograd; compile with backend='python', or write it so"
+            f" operations of micrograd ({notes.get(op.partition(SHARE)[0], '')}); compile with backend='python', or"
+            " write it so"
         )
     expansion = _EXPANSIONS.get(op)
     if expansion is not None and is_builtin(operations()[op]):

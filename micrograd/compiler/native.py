@@ -23,6 +23,7 @@ from micrograd.compiler.run_ir import CONTEXT
 __all__ = ["BEGIN", "Native", "address"]
 
 BEGIN, _END, _FIRST_COLUMN = CONTEXT.index("begin"), CONTEXT.index("end"), len(CONTEXT)
+_TOTALS, _EMPTY = -1, -2  # stand for a column where there is none
 _LARGE = 16_384  # numbers; the C library asks the operating system for more than 128 KiB
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -41,6 +42,18 @@ def _aligned(count: int) -> Any:
 def address(array: Any) -> int:
     """Return where the numbers of an array begin."""
     return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+
+def _oldest(kept: list[Any]) -> tuple[Any, int]:
+    """Take the first array out of the list, and count who else has it."""
+    try:
+        candidate = kept.pop(0)
+    except IndexError:  # another thread was quicker
+        return None, 0
+    return candidate, sys.getrefcount(candidate)
+
+
+_UNSHARED = _oldest([object()])[1]  # the count of something that nobody else has, on this version of Python
 
 
 class _Context:
@@ -107,7 +120,6 @@ class Native:
         self.leaves = leaves
         self._np = _numpy()
         self.wanted = wanted
-        self.run = self._run_batched if shape.batched else self._run_single
         self.threads = threads
         self._code = code
         self.function = _FUNCTION(code["run"])
@@ -123,27 +135,39 @@ class Native:
         self._places = self._gradient_places()
 
     def _gradient_places(self) -> list[tuple[int, int, int, tuple[int, ...]]]:
-        """Return where the gradient of each wanted leaf is found: column (-1: the totals), first, size, shape."""
+        """Return where the gradient of each wanted leaf is found: column, first, size, shape."""
         kernel, names = self.kernel, [column.name for column in self.kernel.columns_out]
         places = []
         row = 0
         for leaf in self.wanted:
             shape = leaf.shape or ()
-            if leaf.batched:
+            if leaf.batched and leaf.size == 0:
+                places.append((_EMPTY, 0, 0, shape))
+            elif leaf.batched:
                 name = f"out{[self.leaves[i] for i in self._rows].index(leaf)}"
                 places.append((names.index(name), 0, leaf.size, shape))
             elif kernel.shape.rows:
                 places.append((names.index("rows"), row, leaf.size, shape))
                 row += leaf.size
             else:
-                places.append((-1, 0, leaf.size, shape))
+                places.append((_TOTALS, 0, leaf.size, shape))
         return places
 
-    def new_context(self) -> _Context:
-        """Return memory for a run."""
-        return _Context(self)
+    @property
+    def plain_array(self) -> tuple[Any, Any]:
+        """NumPy's own type of arrays, and its float64."""
+        return self._np.ndarray, self._np.dtype(self._np.float64)
 
-    # Both have the same parameters, documented at ``variant.Runner``; ``run`` is the one that fits the kernel.
+    def context(self) -> _Context:
+        """Return memory for a run, to be given back to ``free``."""
+        try:
+            return self.free.pop()
+        except IndexError:
+            return _Context(self)
+
+    def run(self, *numbers: Any) -> Outcome:
+        """Run once; the parameters are those of ``variant.Runner``."""
+        return self._run_batched(*numbers) if self.kernel.shape.batched else self._run_single(*numbers)
 
     def _run_single(
         self,
@@ -155,7 +179,7 @@ class Native:
         seed: float = 1.0,
         direction: Any = None,
     ) -> Outcome:
-        context = self.free.pop() if self.free else _Context(self)
+        context = self.context()
         try:
             for place, view in context.inputs:
                 view[...] = values[place]
@@ -195,7 +219,7 @@ class Native:
         if shape.tangent_rows:
             rows.append(np.ascontiguousarray(direction, np.float64))
         columns = self._columns(samples)
-        context = self.free.pop() if self.free else _Context(self)
+        context = self.context()
         try:
             for place, view in context.inputs:
                 view[...] = values[place]
@@ -218,7 +242,9 @@ class Native:
                 outputs = [column[:, 0] for column in columns[: 1 + self._has_tangent]]
             gradients = context.gradients()
             for k, (column, first, size, sample_shape) in enumerate(self._places):
-                if column >= 0:
+                if column == _EMPTY:
+                    gradients[k] = self._np.zeros((samples, *sample_shape))
+                elif column >= 0:
                     part = columns[column]
                     if size != part.shape[1]:
                         part = part[:, first : first + size]
@@ -246,10 +272,12 @@ class Native:
         memory = None
         kept = self._memories
         for _ in range(len(kept)):
-            candidate = kept.pop(0)
-            if memory is None and candidate.size == size and sys.getrefcount(candidate) == 2:
+            candidate, references = _oldest(kept)
+            if candidate is None or candidate.size != size:
+                continue
+            if memory is None and references == _UNSHARED:
                 memory = candidate
-            elif candidate.size == size:
+            else:
                 kept.append(candidate)
             del candidate
         if memory is None:
@@ -269,7 +297,7 @@ class Native:
         blocks = samples // lanes
         parts = max(1, min(self.threads, blocks))
         bounds = [samples - lanes * (blocks - blocks * k // parts) for k in range(1, parts + 1)]
-        contexts = [context, *[self.free.pop() if self.free else _Context(self) for _ in range(parts - 1)]]
+        contexts = [context, *[self.context() for _ in range(parts - 1)]]
         for part, start, stop in zip(contexts, [0, *bounds[:-1]], bounds):
             if part is not context:
                 part.words[_FIRST_COLUMN:] = words[_FIRST_COLUMN:]

@@ -15,7 +15,7 @@ class Outcome(NamedTuple):
         gradients: for each wanted leaf its gradient, a float or an array.
         parameters: the gradients of the parameters, where they were asked for.
         tangent: the value's directional derivative, where there is a direction.
-        doubtful: whether a gradient is nan, so that the careful program has to be asked.
+        doubtful: whether a result is nan, so that the careful program has to be asked.
     """
 
     value: Any

@@ -10,7 +10,7 @@ A program prints in this grammar, one line per instruction::
                 | "parameter" number          a captured leaf: read at every call, the same for every sample
                 | "index" number              an int chosen at run time, the same for every sample
                 | "sample_index" number       an int chosen at run time for each sample
-                | "tangent" number            a direction, one for each sample
+                | "tangent" number            a direction; in a Hessian one for each sample
                 | "seed"                      the upstream gradient of a sample's value
     operation   = a name of the table of operations | "chain" | name ".share" number
     operand     = "%" number                  of an earlier line
@@ -53,6 +53,7 @@ class Program:
         outputs: ``"value"`` and ``"tangent"``, where there is one.
         gradients: for leaves, by the number of their instruction, the number of their gradient.
         scatters: gradients whose leaf is chosen at run time.
+        notes: for users' operations whose rule does not run on symbols, why.
     """
 
     ops: list[str]
@@ -60,6 +61,7 @@ class Program:
     outputs: dict[str, int] = field(default_factory=dict)
     gradients: dict[int, int] = field(default_factory=dict)
     scatters: list[Scatter] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -152,4 +154,5 @@ def renumbered(program: Program, ops: list[str], operands: list[tuple[Any, ...]]
         {name: number[x] for name, x in program.outputs.items()},
         {number[leaf]: number[x] for leaf, x in program.gradients.items()},
         [(tuple([number[x] for x in leaves]), number[i], number[g]) for leaves, i, g in program.scatters],
+        program.notes,
     )

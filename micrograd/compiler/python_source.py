@@ -185,7 +185,7 @@ class Plain:
                 gradients.append(flat[0] if leaf.shape is None else from_flat(flat, leaf.shape))
         wanted = range(shape.parameters) if shape.parameters_wanted else ()
         parameters = [totals.get(("parameter", k), 0.0) for k in wanted]
-        doubtful = any(g != g for _, own in per_sample for g in own.values())
+        doubtful = any(x != x for found, own in per_sample for x in (*found, *own.values()))
         return Outcome(results["value"], gradients, parameters, results.get("tangent"), doubtful)
 
 

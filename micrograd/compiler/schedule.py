@@ -20,7 +20,8 @@ __all__ = ["Matrix", "Part", "Product", "Schedule", "scheduled"]
 PART = 400  # instructions of one function
 SMALL = 4_000  # instructions up to which straight-line code is best: it stays in the instruction cache
 
-Place = tuple[str, int]  # a region and a number in it: ("U", a uniform number), ("W", a slot), ("A", an accumulator)
+Place = tuple[str, int]
+"""A region and a number in it: "U", a uniform number; "W", a slot; "A", an accumulator; "S", one that is stored to."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,20 @@ class Matrix:
 
 @dataclass
 class Part:
-    """Straight-line code: instructions, then numbers copied to slots for the product that follows."""
+    """Straight-line code.
 
+    Attributes:
+        moves: first of all, from slot to slot: results of the product before, which another product wants elsewhere.
+        numbers: the instructions.
+        copies: last of all, numbers copied to slots for the product that follows.
+    """
+
+    moves: list[tuple[int, int]] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     copies: list[tuple[int, int]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.moves or self.numbers or self.copies)
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ class Schedule:
         steps: parts and products.
         slots: for results that another step needs, their slot of the workspace.
         outgoing: for results and leaves that leave the block, where they go.
-        accumulates: whether a result is added to its accumulator; else it is stored there.
+        accumulates: whether a gradient is added to its accumulator; else it is stored there.
         products: the results of products, which no part computes.
         size: about how many machine instructions there are, loops unrolled.
         is_large: whether the parts are so long that they are a tape.
@@ -110,18 +121,18 @@ class _Scheduler:
     def run(self) -> Schedule:
         program, schedule = self.program, self.schedule
         self._send()
-        products: dict[int, tuple[Product, list[tuple[int, int]]]] = {}
+        products: dict[int, tuple[Product, list[tuple[int, int]], list[tuple[int, int]]]] = {}
         for group in self.groups:
             products[group.results[0][0]] = self._placed(group)
             schedule.products.update(group.members())
         part, size = Part(), 0
         for i in self._order():
             if i in products:
-                product, part.copies = products[i]
-                if part.numbers or part.copies:
+                product, part.copies, moves = products[i]
+                if part:
                     schedule.steps.append(part)
                 schedule.steps.append(product)
-                part, size = Part(), 0
+                part, size = Part(moves), 0
                 continue
             part.numbers.append(i)
             size += weight(program, i)
@@ -131,7 +142,7 @@ class _Scheduler:
         # What leaves the block and is not computed by a part: leaves, constants, results of products.
         leaving = dict.fromkeys([*schedule.outgoing, *[g for _, _, g in program.scatters]])
         part.numbers += [i for i in leaving if program.ops[i] in LEAVES or i in schedule.products]
-        if part.numbers:
+        if part:
             schedule.steps.append(part)
         self._keep()
         return schedule
@@ -143,20 +154,21 @@ class _Scheduler:
         results: list[tuple[int | str, int]] = [*program.outputs.items(), *program.gradients.items()]
         for key, x in results:
             if key in kernel.accumulated:
-                self.schedule.outgoing.setdefault(x, []).append(("A", kernel.accumulated[key]))
+                region = "S" if isinstance(key, str) and not kernel.shape.batched else "A"
+                self.schedule.outgoing.setdefault(x, []).append((region, kernel.accumulated[key]))
             if key in kernel.in_slots:
                 self.schedule.outgoing.setdefault(x, []).append(("W", kernel.in_slots[key]))
 
-    def _placed(self, group: Group) -> tuple[Product, list[tuple[int, int]]]:
-        """Return the product of a group, and the copies that it needs."""
+    def _placed(self, group: Group) -> tuple[Product, list[tuple[int, int]], list[tuple[int, int]]]:
+        """Return the product of a group, the copies that it needs before, and the moves after it."""
         copies: list[tuple[int, int]] = []
         a, b = self._operand(group.a, copies), self._operand(group.b, copies)
         starts = [initials(self.program, row) for row in group.results]
         initial = None
         if any(x != NOTHING for row in starts for x in row):
             initial = self._operand(starts, copies)
-        out, adds = self._out(group)
-        return Product(len(group.a), len(group.b), len(group.a[0]), a, b, initial, out, adds), copies
+        out, adds, moves = self._out(group)
+        return Product(len(group.a), len(group.b), len(group.a[0]), a, b, initial, out, adds), copies, moves
 
     def _operand(self, rows: Sequence[Sequence[int]], copies: list[tuple[int, int]]) -> Matrix:
         """Return where a matrix of instructions is, after placing or copying what has no regular place yet."""
@@ -190,25 +202,27 @@ class _Scheduler:
         slot = self.kernel.sample_slot(op, *operands) if operands else None
         return ("U", self.kernel.uniform(op, *operands)) if slot is None else ("W", slot)
 
-    def _out(self, group: Group) -> tuple[Matrix, bool]:
-        """Return where the results of a group go, and whether they are added to what is there."""
+    def _out(self, group: Group) -> tuple[Matrix, bool, list[tuple[int, int]]]:
+        """Return where the results of a group go, whether they are added to what is there, and the moves after that."""
         if group.targets:
             accumulated = self.kernel.accumulated
-            matrix = _regular(
-                [[("A", accumulated[x]) if x in accumulated else None for x in row] for row in group.targets]
-            )
+            targets = [[("A", accumulated[x]) if x in accumulated else None for x in row] for row in group.targets]
+            matrix = _regular(targets)
             if matrix is not None:
                 for i in group.members():
                     del self.schedule.outgoing[i]
-                return matrix, self.schedule.accumulates
+                return matrix, self.schedule.accumulates, []
+        matrix = _regular([[self._place(x) for x in row] for row in group.results])
+        if matrix is not None:
+            return matrix, False, []
+        # Some may have a place already, as operands of a larger product, and not where this one can put them.
+        slots = self.schedule.slots
         members = list(group.members())
         first = self.kernel.slots(len(members))
-        if not any(x in self.schedule.slots for x in members):
-            for k, x in enumerate(members):
-                self.schedule.slots[x] = first + k
-            return Matrix("W", first, len(group.b), 1), False
-        placed = _regular([[self._place(x) for x in row] for row in group.results])
-        return (placed, False) if placed is not None else (Matrix("W", first, len(group.b), 1), False)
+        moves = [(first + k, slots[x]) for k, x in enumerate(members) if x in slots]
+        for k, x in enumerate(members):
+            slots.setdefault(x, first + k)
+        return Matrix("W", first, len(group.b), 1), False, moves
 
     def _keep(self) -> None:
         """Reserve slots for the results that another part needs."""

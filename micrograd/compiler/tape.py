@@ -100,6 +100,8 @@ class Tape:
         program, schedule, slots = self._kernel.program, self._schedule, self._slots
         ops, operands, outgoing = program.ops, program.operands, schedule.outgoing
         extend, adds = self.code.extend, "accumulate" if schedule.accumulates else "store"
+        for source, target in part.moves:
+            self._emit("copy", target, source)
         for i in part.numbers:
             op = ops[i]
             if op not in LEAVES and i not in schedule.products:
@@ -114,7 +116,7 @@ class Tape:
                 else:
                     extend((_CODE[op], out, *[slots[k] for k in x]))
             for region, place in outgoing.get(i, ()):
-                self._emit("result" if region == "W" else adds, place, slots[i])
+                self._emit({"W": "result", "A": adds, "S": "store"}[region], place, slots[i])
         for source, place in part.copies:
             self._emit("copy", place, self._nothing if source == NOTHING else slots[source])
 

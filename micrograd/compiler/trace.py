@@ -12,10 +12,12 @@ from __future__ import annotations
 import linecache
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from micrograd import _modes
 from micrograd.compiler.builder import Builder
 from micrograd.compiler.program import Program
 from micrograd.engine import Value, interior_order
@@ -23,7 +25,15 @@ from micrograd.errors import TraceError, describe, not_a_number
 from micrograd.ops import Op, Operand, operations
 from micrograd.ops.floats import as_float
 
-__all__ = ["Index", "Input", "Recorder", "record"]
+__all__ = ["Index", "Input", "Recorder", "capturing", "record"]
+
+_capturing: ContextVar[bool] = ContextVar("micrograd_capturing", default=False)
+
+
+def capturing() -> bool:
+    """Tell whether a function is being captured in this thread or task."""
+    return _capturing.get()
+
 
 _PACKAGE = str(Path(__file__).parent.parent)
 
@@ -64,6 +74,10 @@ class Recorder(Builder):
                 self._captured[node] = self.leaf("parameter", len(self.parameters))
                 self.parameters.append(node)
             else:
+                if operations().get(node.op) is not node._op_row:
+                    raise TraceError(
+                        f"{node!r} was made by an earlier definition of {node.op!r}; build it anew with the one of now"
+                    )
                 self._captured[node] = self.emit(node.op, tuple([self.place_parent(x) for x in node.operands]))
         return self._captured[v]
 
@@ -207,6 +221,13 @@ class Predicate(Operand):
     def __bool__(self) -> NoReturn:
         raise _refusal("a condition", "write micrograd.where(condition, a, b), which keeps both branches")
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Operand):
+            return self is other
+        raise _refusal("== of a comparison", "write micrograd.where(condition, a, b), which keeps both branches")
+
+    __hash__ = object.__hash__
+
 
 class Index(Operand):
     """An int argument: which operand ``take`` chooses, decided at every call.
@@ -270,8 +291,10 @@ def record(f: Callable[..., Any], recorder: Recorder, arguments: tuple[Any, ...]
 
     Raises ``TraceError`` when the result is not one Value, or when ``f`` asks a symbol for its number.
     """
+    token = _capturing.set(True)
     try:
-        result = f(*arguments, **keywords)
+        with _modes.outside():  # a no_grad() or scope() around the first call is no part of the function
+            result = f(*arguments, **keywords)
         if not isinstance(result, (Input, Value)):
             shape = getattr(result, "shape", None)
             if shape == () and isinstance(result := result.item(), (Input, Value)):
@@ -284,6 +307,7 @@ def record(f: Callable[..., Any], recorder: Recorder, arguments: tuple[Any, ...]
         value = recorder.place(result)
     finally:
         recorder.open = False
+        _capturing.reset(token)
     return recorder.program(outputs={"value": value})
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from micrograd._modes import pause_gc
 from micrograd.compiler.account import Account
-from micrograd.compiler.arguments import Arguments, Leaf
+from micrograd.compiler.arguments import Arguments, Leaf, Passed
 from micrograd.compiler.build import native
 from micrograd.compiler.chains import with_chains
 from micrograd.compiler.derive import gradient, simplified, tangent
@@ -21,6 +21,8 @@ from micrograd.compiler.python_source import Plain
 from micrograd.compiler.trace import Recorder, record
 from micrograd.engine import Value
 from micrograd.functional import differentiated
+from micrograd.ops import operations
+from micrograd.ops.table import is_builtin
 
 __all__ = ["Request", "Settings", "Variant"]
 
@@ -45,6 +47,7 @@ class Request:
         wanted: the leaves of the arguments whose gradients are asked for, by their number.
         parameters: whether the gradients of the parameters are asked for.
         direction: ``""``; ``"one"`` for a directional derivative; ``"rows"`` for one direction in each sample.
+        second: whether that direction is one of the gradients: a Hessian-vector product.
         careful: whether every share of a gradient asks if there is an upstream gradient.
     """
 
@@ -53,6 +56,11 @@ class Request:
     direction: str = ""
     second: bool = False
     careful: bool = False
+
+    @property
+    def asks_back(self) -> bool:
+        """Tell whether something is asked of every wanted leaf: its gradient, or the tangent of that."""
+        return self.second or not self.direction
 
 
 class Runner(Protocol):
@@ -74,27 +82,29 @@ class Variant:
 
     Args:
         f: the user's function.
-        call: names, values and kinds of the arguments of the call that is captured.
+        call: the arguments of the call that is captured.
         settings: how to compile.
     """
 
     @pause_gc()
-    def __init__(self, f: Callable[..., Any], call: Sequence[tuple[str, Any, bool]], settings: Settings) -> None:
+    def __init__(self, f: Callable[..., Any], call: Sequence[Passed], settings: Settings) -> None:
         self._f = f
         self.settings = settings
         self.account = Account()
         with self.account.timed("capture"):
-            self.arguments = Arguments({name: value for name, value, _ in call}, settings.batched)
+            self.arguments = Arguments(call)
             recorder = Recorder()
             sizes: dict[bool, dict[tuple[int, int], int]] = {False: {}, True: {}}
             symbols = self.arguments.symbols(recorder, sizes)
-            plain = tuple([x for x, (_, _, named) in zip(symbols, call) if not named])
-            keywords = {name: x for x, (name, _, named) in zip(symbols, call) if named}
+            plain = tuple([x for x, passed in zip(symbols, call) if not passed.by_name])
+            keywords = {passed.name: x for x, passed in zip(symbols, call) if passed.by_name}
             captured = record(f, recorder, plain, keywords)
         self.parameters: list[Value] = recorder.parameters
         self.indices = list(sizes[False])
         self.sample_indices = list(sizes[True])
         self.nodes = captured.count()
+        table = operations()
+        self.own_rows = [row for op in set(captured.ops) if (row := table.get(op)) is not None and not is_builtin(row)]
         with self.account.timed("chains"):
             self.program = with_chains(captured)
         self.leaves: Sequence[Leaf] = self.arguments.leaves
@@ -105,6 +115,10 @@ class Variant:
         self.is_flat = all(isinstance(tree, Leaf) for tree in self.arguments.trees)
         self._uniform_ints = Choices(self.leaves, list(sizes[False]), batched=False)
         self._sample_ints = Choices(self.leaves, list(sizes[True]), batched=True)
+
+    def is_stale(self) -> bool:
+        """Tell whether a user's operation in the function was defined anew since."""
+        return any(operations().get(row.name) is not row for row in self.own_rows)
 
     # --- programs ---------------------------------------------------------------------------------------------
 
@@ -141,7 +155,6 @@ class Variant:
         """Return what goes into the program of a request, and what is asked of it."""
         counts = self.arguments.counts
         wanted = [_place(leaf, k) for leaf in [self.leaves[i] for i in request.wanted] for k in range(leaf.size)]
-        asked_back = request.second or not request.direction
         return Shape(
             arguments=counts["float", False],
             parameters=len(self.parameters),
@@ -150,7 +163,7 @@ class Variant:
             sample_indices=len(self.sample_indices),
             tangents=len(wanted) if request.direction else 0,
             tangent_rows=request.direction == "rows",
-            wanted=tuple(wanted) if asked_back else (),
+            wanted=tuple(wanted) if request.asks_back else (),
             parameters_wanted=request.parameters,
             rows=self._in_rows(request),
         )
@@ -167,7 +180,7 @@ class Variant:
     def _compiled(self, request: Request) -> Runner:
         program, shape = self.derived(request), self.shape(request)
         self.instructions[request] = program.count()
-        wanted = [self.leaves[i] for i in request.wanted] if shape.wanted else []
+        wanted = [self.leaves[i] for i in request.wanted] if request.asks_back else []
         if self.settings.backend == "python":
             return Plain(program, shape, self.leaves, wanted)
         settings = self.settings

@@ -657,8 +657,6 @@ def test_the_decorated_function_looks_like_the_function(backend: str) -> None:
     assert str(inspect.signature(well_named)).startswith("(x: ")
     assert well_named.__wrapped__(3.0) == 6.0
     assert well_named(3.0) == 6.0
-    twice = mg.compile(well_named, backend=backend)
-    assert twice(3.0) == 6.0
 
 
 def test_what_a_function_says_is_captured_once(backend: str) -> None:

@@ -361,14 +361,6 @@ def test_a_symbol_that_outlives_its_call_is_refused() -> None:
         mg.compile(lambda x: kept[0])(1.0)
 
 
-def test_a_compiled_function_inside_another_one_is_refused() -> None:
-    inner = mg.compile(lambda x: x * x)
-    with pytest.raises(TypeError, match="symbol"):
-        mg.compile(lambda x: inner(x) + x)(1.0)
-    with pytest.raises(TypeError):
-        mg.compile(lambda x: mg.compile(lambda y: x * y)(2.0) + x)(1.0)
-
-
 def test_a_symbol_and_something_that_is_no_number() -> None:
     for f in (lambda x: x + "a", lambda x: x * None, lambda x: mg.maximum(x, "b"), lambda x: mg.sum([x, [1.0]])):
         with pytest.raises(TypeError):

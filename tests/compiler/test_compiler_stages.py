@@ -397,7 +397,8 @@ def test_random_instructions_with_rewriting_have_the_bits_of_those_without(data:
     ]
     for x, y in zip(*pools):
         assert same(old[x], new[y])
-    assert len(rewriting.ops) <= len(plain.ops)
+    computing = [sum(op not in LEAVES for op in b.ops) for b in (plain, rewriting)]  # a constant may come in addition
+    assert computing[1] <= computing[0]
 
 
 def test_an_instruction_that_is_there_already_is_shared() -> None:
