@@ -633,10 +633,10 @@ def test_every_stage_grows_linearly(family: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_stage_grows_linearly_up_to_a_hundred_thousand_nodes(family: str) -> None:
-    middle, large = [sizes_of_stages(FAMILIES[family](n)) for n in (10_000, 100_000)]
+def test_every_stage_grows_linearly_where_it_is_large(family: str) -> None:
+    middle, large = [sizes_of_stages(FAMILIES[family](n)) for n in (10_000, 40_000)]
     for stage, count in large.items():
-        assert count <= 10.5 * middle[stage], stage
+        assert count <= 4.2 * middle[stage], stage
 
 
 @pytest.mark.slow
