@@ -253,8 +253,7 @@ class Compiled:
                 " number; only the value of one without batched arguments can be used there"
             )
         found = self._calls.variant(args, keywords)
-        if self._latest is not found[0]:
-            self._latest = found[0]
+        self._latest = found[0]
         return found
 
     def _run(

@@ -21,9 +21,9 @@ from typing import Any
 from micrograd.compiler.builder import Builder
 from micrograd.compiler.chains import SHORTEST
 from micrograd.compiler.program import CHAIN, LEAVES, SHARE, Program, Scatter, live, without_dead_code
-from micrograd.compiler.rewrite import PREDICATES
 from micrograd.compiler.template import Templates
 from micrograd.errors import CompilationError
+from micrograd.ops.selection import PREDICATES
 from micrograd.ops.table import Op, is_builtin, operation_named
 
 __all__ = ["gradient", "simplified", "tangent"]
@@ -189,13 +189,13 @@ class _Reverse(_Adding):
                 for x in program.operands[i]:
                     self.push(x, g)
             elif op == "mul":
-                self.push_products(g, program.operands[i], self.number)
+                self.push_products(g, program.operands[i])
             elif op == CHAIN:
                 initial, *rest = program.operands[i]
                 self.push(initial, g)
                 half = len(rest) // 2
                 for pair in zip(rest[:half], rest[half:]):
-                    self.push_products(g, pair, self.number)
+                    self.push_products(g, pair)
             elif op == "take" and (chosen := b.number(self.number[program.operands[i][-1]])) is not None:
                 self.push(program.operands[i][int(chosen)], g)
             elif op == "take" and self.scatter and self.chooses_leaves(i):
@@ -215,8 +215,9 @@ class _Reverse(_Adding):
             else:
                 self.terms[x] = [share]
 
-    def push_products(self, g: int, pair: tuple[int, int], number: list[int]) -> None:
+    def push_products(self, g: int, pair: tuple[int, int]) -> None:
         x, y = pair
+        number = self.number
         one = self.b.number(g) == 1.0
         for target, factor in ((x, number[y]), (y, number[x])):
             if self.wanted[target]:

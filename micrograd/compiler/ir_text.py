@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
-__all__ = ["Types", "number"]
+__all__ = ["ARITHMETIC", "COMPARISONS", "INTRINSICS", "Types", "number"]
+
+ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+COMPARISONS = {"gt": "ogt", "ge": "oge", "lt": "olt", "le": "ole", "eq": "oeq"}
+INTRINSICS = {"abs": "fabs", "sqrt": "sqrt", "copysign": "copysign"}
+"""How LLVM calls an operation."""
 
 
 def number(x: float) -> str:
@@ -35,6 +41,14 @@ class Types:
     def constant(self, x: float) -> str:
         """Return a number, the same in every lane."""
         return number(x) if self.lanes == 1 else f"splat (double {number(x)})"
+
+    def splat(self, line: Callable[[str], str], scalar: str) -> str:
+        """Return one number in every lane; ``line`` adds an instruction and gives the name of its result."""
+        if self.lanes == 1:
+            return scalar
+        first = line(f"insertelement {self.number} poison, double {scalar}, i64 0")
+        everywhere = f"<{self.lanes} x i32> zeroinitializer"
+        return line(f"shufflevector {self.number} {first}, {self.number} poison, {everywhere}")
 
     def integer_constant(self, k: int) -> str:
         """Return an int, the same in every lane."""

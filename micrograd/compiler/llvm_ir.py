@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from micrograd.compiler.choose_ir import chooser
-from micrograd.compiler.ir_text import Types
+from micrograd.compiler.ir_text import ARITHMETIC, COMPARISONS, INTRINSICS, Types
 from micrograd.compiler.kernel import Kernel
 from micrograd.compiler.product_ir import ProductCode
 from micrograd.compiler.products import NOTHING
-from micrograd.compiler.program import CHAIN, LEAVES
+from micrograd.compiler.program import CHAIN, LEAVES, adds_nothing
 from micrograd.compiler.run_ir import driver
 from micrograd.compiler.schedule import Part, Product, Schedule
 from micrograd.compiler.tape import Tape
@@ -23,10 +23,6 @@ from micrograd.compiler.tape_ir import tape_call, tape_function
 from micrograd.compiler.vector_math import C_NAMES, libmvec, symbol
 
 __all__ = ["modules"]
-
-_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-_COMPARISONS = {"gt": "ogt", "ge": "oge", "lt": "olt", "le": "ole", "eq": "oeq"}
-_INTRINSICS = {"abs": "fabs", "sqrt": "sqrt", "copysign": "copysign"}
 
 # LLVM's quick instruction selection goes through a basic block from its end, and leaves the rest of the block to the
 # slow one where it meets an instruction that it does not know. So such instructions begin a new block now and then.
@@ -123,7 +119,7 @@ class _Module:
     def intrinsic_function(self, op: str, arity: int) -> str:
         """Return the function that LLVM has for ``op``."""
         t = self.types.number
-        return self.declare(f"llvm.{_INTRINSICS[op]}.{self.types.suffix}", t, *[t] * arity)
+        return self.declare(f"llvm.{INTRINSICS[op]}.{self.types.suffix}", t, *[t] * arity)
 
     def library_function(self, op: str, arity: int) -> str:
         """Return the function to call for ``op``: libmvec's, or one that calls the C library for every lane."""
@@ -226,7 +222,7 @@ class _Part:
             return self.load("W", self.module.schedule.slots[x])
         slot = kernel.sample_slot(op, *operands) if operands else None
         if slot is None:
-            return self.splat(self.load_scalar("U", kernel.uniform(op, *operands)))
+            return self.module.types.splat(self.line, self.load_scalar("U", kernel.uniform(op, *operands)))
         return self.load("W", slot)
 
     def address(self, region: str, offset: int) -> str:
@@ -243,14 +239,6 @@ class _Part:
         types = self.module.types
         address = self.address(region, slot * types.lanes)
         self.lines.append(f"  store {self.t} {name}, ptr {address}, align {types.align}")
-
-    def splat(self, scalar: str) -> str:
-        if self.kernel.lanes == 1:
-            return scalar
-        first = self.line(f"insertelement {self.t} poison, double {scalar}, i64 0")
-        return self.line(
-            f"shufflevector {self.t} {first}, {self.t} poison, <{self.kernel.lanes} x i32> zeroinitializer"
-        )
 
     def send(self, i: int, targets: Sequence[tuple[str, int]]) -> None:
         """Send a result to accumulators and columns."""
@@ -272,7 +260,7 @@ class _Part:
 
     def arithmetic(self, i: int, op: str, operands: Sequence[int]) -> str:
         x, y = self.value(operands[0]), self.value(operands[1])
-        return self.line(f"{_ARITHMETIC[op]}{self.module.flags} {self.t} {x}, {y}")
+        return self.line(f"{ARITHMETIC[op]}{self.module.flags} {self.t} {x}, {y}")
 
     def negation(self, i: int, op: str, operands: Sequence[int]) -> str:
         return self.line(f"fneg {self.t} {self.value(operands[0])}")
@@ -289,7 +277,7 @@ class _Part:
                 self.truth(i, condition)
                 return
         left, right = [self.value(x) for x in operands]
-        self.truth(i, self.line(f"fcmp {_COMPARISONS[op]} {self.t} {left}, {right}"))
+        self.truth(i, self.line(f"fcmp {COMPARISONS[op]} {self.t} {left}, {right}"))
 
     def is_nan(self, i: int, op: str, operands: Sequence[int]) -> None:
         x = self.value(operands[0])
@@ -320,7 +308,7 @@ class _Part:
         initial, *rest = operands
         half = len(rest) // 2
         t, flags = self.t, self.module.flags
-        total = "" if repr(self.module.kernel.program.operands[initial]) == "(-0.0,)" else self.value(initial)
+        total = "" if adds_nothing(self.program, initial) else self.value(initial)
         for x, y in zip(rest[:half], rest[half:]):
             product = self.line(f"fmul{flags} {t} {self.value(x)}, {self.value(y)}")
             total = self.line(f"fadd{flags} {t} {total}, {product}") if total else product
@@ -369,9 +357,9 @@ class _Part:
 
 
 _EMIT: dict[str, Callable[..., str | None]] = {
-    **dict.fromkeys(_ARITHMETIC, _Part.arithmetic),
-    **dict.fromkeys(_COMPARISONS, _Part.comparison),
-    **dict.fromkeys(_INTRINSICS, _Part.intrinsic),
+    **dict.fromkeys(ARITHMETIC, _Part.arithmetic),
+    **dict.fromkeys(COMPARISONS, _Part.comparison),
+    **dict.fromkeys(INTRINSICS, _Part.intrinsic),
     "neg": _Part.negation,
     "isnan": _Part.is_nan,
     "where": _Part.where,

@@ -8,11 +8,11 @@ themselves: their forward functions are tried on symbols.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from micrograd import ops
-from micrograd.compiler.builder import Builder, Symbol
+from micrograd.compiler.builder import Builder
 from micrograd.compiler.program import CHAIN, LEAVES, SHARE, Program, renumbered, without_dead_code
 from micrograd.compiler.template import Templates
 from micrograd.errors import CompilationError
@@ -76,7 +76,7 @@ def lowered(program: Program) -> Program:
     %3 = where %2, %1, %0
     value %3
     """
-    if not any(map(_composite(program), program.ops, program.operands)):
+    if all(op in LEAVES or _spelled(program.ops, op, x) for op, x in zip(program.ops, program.operands)):
         return program  # it was simplified when its instructions were added
     b = Builder()
     number: list[int] = []
@@ -85,26 +85,18 @@ def lowered(program: Program) -> Program:
             number.append(b.leaf(op, *operands))
             continue
         places = tuple([number[x] for x in operands])
-        if op in PRIMITIVES and not (op == "take" and not _of_leaves(b, places)):
+        if _spelled(b.ops, op, places):
             number.append(b.emit(op, places))
         else:
             number.append(_expanded(b, op, places, program.notes))
     return without_dead_code(renumbered(program, b.ops, b.operands, number))
 
 
-def _composite(program: Program) -> Callable[[str, tuple[Any, ...]], bool]:
-    leaves = ("argument", "parameter")
-
-    def composite(op: str, operands: tuple[Any, ...]) -> bool:
-        if op == "take":
-            return not all(program.ops[x] in leaves for x in operands[:-1])
-        return op not in PRIMITIVES and op not in LEAVES
-
-    return composite
-
-
-def _of_leaves(b: Builder, places: tuple[int, ...]) -> bool:
-    return all(b.ops[x] in ("argument", "parameter") for x in places[:-1])
+def _spelled(ops: Sequence[str], op: str, operands: Sequence[int]) -> bool:
+    """Tell whether backends spell an instruction: of ``take`` they do where it chooses among numbers in an array."""
+    if op == "take":
+        return all(ops[x] in ("argument", "parameter") for x in operands[:-1])
+    return op in PRIMITIVES
 
 
 def _expanded(b: Builder, op: str, places: tuple[int, ...], notes: Mapping[str, str]) -> int:
@@ -116,8 +108,6 @@ def _expanded(b: Builder, op: str, places: tuple[int, ...], notes: Mapping[str, 
         )
     expansion = _EXPANSIONS.get(op)
     if expansion is not None and is_builtin(operations()[op]):
-        if op == "take":
-            return b.place(_take(*[_symbol(b, x) for x in places]))
         if len(places) <= 4:
             (place,) = _templates.get(b, (op, len(places)), lambda *symbols: [expansion(*symbols)], places)
             assert place is not None
@@ -130,10 +120,6 @@ def _expanded(b: Builder, op: str, places: tuple[int, ...], notes: Mapping[str, 
             f"the operation {op!r} has no native form: its forward function is not written with + - * and operations"
             f" of micrograd ({error}); compile with backend='python', or write it so"
         ) from error
-
-
-def _symbol(b: Builder, x: int) -> Any:
-    return Symbol(b, x) if b.number(x) is None else b.number(x)
 
 
 _templates = Templates()

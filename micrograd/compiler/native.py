@@ -169,6 +169,15 @@ class Native:
         """Run once; the parameters are those of ``variant.Runner``."""
         return self._run_batched(*numbers) if self.kernel.shape.batched else self._run_single(*numbers)
 
+    def _fill(self, context: _Context, values: Sequence[Any], parameters: Sequence[float], indices: Any) -> None:
+        """Copy the uniform numbers of a call into the memory of its run."""
+        for place, view in context.inputs:
+            view[...] = values[place]
+        if parameters:
+            self._parameters.pack_into(context.bytes, self._parameters_at, *parameters)
+        if indices is not None:
+            context.indices[:-1] = indices
+
     def _run_single(
         self,
         values: Sequence[Any],
@@ -181,12 +190,7 @@ class Native:
     ) -> Outcome:
         context = self.context()
         try:
-            for place, view in context.inputs:
-                view[...] = values[place]
-            if parameters:
-                self._parameters.pack_into(context.bytes, self._parameters_at, *parameters)
-            if indices is not None:
-                context.indices[:-1] = indices
+            self._fill(context, values, parameters, indices)
             if direction is not None:
                 context.uniforms[self._tangent_at :] = direction
             self.function(context.address)
@@ -221,12 +225,7 @@ class Native:
         columns = self._columns(samples)
         context = self.context()
         try:
-            for place, view in context.inputs:
-                view[...] = values[place]
-            if parameters:
-                self._parameters.pack_into(context.bytes, self._parameters_at, *parameters)
-            if indices is not None:
-                context.indices[:-1] = indices
+            self._fill(context, values, parameters, indices)
             if direction is not None and not shape.tangent_rows:
                 context.uniforms[self._tangent_at :] = direction
             context.numbers_in[0] = seed

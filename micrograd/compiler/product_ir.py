@@ -143,8 +143,7 @@ class _Loops:
         if matrix.region != "U" or lanes == 1:
             return self.line(f"load {t}, ptr {pointer}, align {self.types.align}")
         scalar = self.line(f"load double, ptr {pointer}, align 8")
-        first = self.line(f"insertelement {t} poison, double {scalar}, i64 0")
-        return self.line(f"shufflevector {t} {first}, {t} poison, <{lanes} x i32> zeroinitializer")
+        return self.types.splat(self.line, scalar)
 
     # --- one tile ---------------------------------------------------------------------------------------------
 

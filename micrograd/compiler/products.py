@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from micrograd.compiler.program import CHAIN, LEAVES, Program
+from micrograd.compiler.program import CHAIN, LEAVES, Program, adds_nothing
 
 __all__ = ["NOTHING", "Group", "groups", "initials"]
 
@@ -135,8 +135,7 @@ def initials(program: Program, row: Sequence[int]) -> list[int]:
     """Return what each chain of a row starts from; ``NOTHING`` for a plain product, or a constant that adds nothing."""
     found = []
     for i in row:
-        first = program.operands[i][0] if program.ops[i] == CHAIN else NOTHING
-        if program.ops[first] == "constant" and repr(program.operands[first]) == "(-0.0,)":
-            first = NOTHING
-        found.append(first)
+        first = program.operands[i][0]
+        starts = program.ops[i] == CHAIN and not adds_nothing(program, first)
+        found.append(first if starts else NOTHING)
     return found

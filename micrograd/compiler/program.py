@@ -33,7 +33,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CHAIN", "LEAVES", "PER_SAMPLE", "SHARE", "Program", "Scatter", "live", "without_dead_code"]
+__all__ = ["CHAIN", "LEAVES", "PER_SAMPLE", "SHARE", "Program", "Scatter", "adds_nothing", "live", "without_dead_code"]
 
 LEAVES = frozenset({"constant", "argument", "sample", "parameter", "index", "sample_index", "tangent", "seed"})
 PER_SAMPLE = frozenset({"sample", "sample_index", "tangent"})
@@ -107,6 +107,11 @@ class Program:
 
 def _listed(numbers: Iterable[int]) -> str:
     return ", ".join([f"%{x}" for x in numbers])
+
+
+def adds_nothing(program: Program, i: int) -> bool:
+    """Tell whether instruction ``i`` is the constant -0.0, which changes no sum, not even one of -0.0."""
+    return program.ops[i] == "constant" and repr(program.operands[i][0]) == "-0.0"
 
 
 def live(program: Program) -> bytearray:

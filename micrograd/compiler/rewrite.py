@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from micrograd.ops import operations
+from micrograd.ops.selection import PREDICATES
 
 if TYPE_CHECKING:
     from micrograd.compiler.builder import Builder
 
-__all__ = ["PREDICATES", "RULES", "folded"]
+__all__ = ["RULES", "folded"]
 
-PREDICATES = frozenset({"gt", "ge", "lt", "le", "eq", "isnan"})
 _table = operations()
 
 

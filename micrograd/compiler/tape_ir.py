@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from micrograd.compiler.ir_text import Types
+from micrograd.compiler.ir_text import ARITHMETIC, COMPARISONS, INTRINSICS, Types
 from micrograd.compiler.tape import FIELDS, OPERATIONS
+from micrograd.ops import operations
 
 __all__ = ["tape_call", "tape_function"]
 
-_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-_COMPARISONS = {"gt": "ogt", "ge": "oge", "lt": "olt", "le": "ole", "eq": "oeq"}
-_INTRINSICS = ("abs", "sqrt", "copysign")
-_TWO_OPERANDS = ("power", "atan2", "hypot", "fmod", "copysign")
 _BLOCKS = len(OPERATIONS)
 
 Namer = Callable[[str, int], str]
@@ -134,16 +131,16 @@ class _Operation:
         if op in ("constant", "uniform"):
             source = "%numbers" if op == "constant" else "%U"
             pointer = self.line(f"getelementptr double, ptr {source}, i64 {self.field(2)}")
-            return self.splat(self.line(f"load double, ptr {pointer}, align 8"))
+            return self.types.splat(self.line, self.line(f"load double, ptr {pointer}, align 8"))
         if op == "neg":
             return self.line(f"fneg {t} {self.operand(0)}")
         if op == "isnan":
             test = self.line(f"fcmp uno {t} {self.operand(0)}, {constant(0.0)}")
             return self.line(f"select {b} {test}, {t} {constant(1.0)}, {t} {constant(0.0)}")
-        if op in _ARITHMETIC:
-            return self.line(f"{_ARITHMETIC[op]}{flags} {t} {self.operand(0)}, {self.operand(1)}")
-        if op in _COMPARISONS:
-            test = self.line(f"fcmp {_COMPARISONS[op]} {t} {self.operand(0)}, {self.operand(1)}")
+        if op in ARITHMETIC:
+            return self.line(f"{ARITHMETIC[op]}{flags} {t} {self.operand(0)}, {self.operand(1)}")
+        if op in COMPARISONS:
+            test = self.line(f"fcmp {COMPARISONS[op]} {t} {self.operand(0)}, {self.operand(1)}")
             return self.line(f"select {b} {test}, {t} {constant(1.0)}, {t} {constant(0.0)}")
         if op == "where":
             test = self.line(f"fcmp une {t} {self.operand(0)}, {constant(0.0)}")
@@ -151,13 +148,6 @@ class _Operation:
         if op == "product_added":
             product = self.line(f"fmul{flags} {t} {self.operand(1)}, {self.operand(2)}")
             return self.line(f"fadd{flags} {t} {self.operand(0)}, {product}")
-        arity = 2 if op in _TWO_OPERANDS else 1
-        name = (intrinsic if op in _INTRINSICS else library)(op, arity)
+        arity = operations()[op].arity or 0
+        name = (intrinsic if op in INTRINSICS else library)(op, arity)
         return self.line(f"call {t} @{name}({', '.join(f'{t} {self.operand(n)}' for n in range(arity))})")
-
-    def splat(self, scalar: str) -> str:
-        t, lanes = self.types.number, self.types.lanes
-        if lanes == 1:
-            return scalar
-        first = self.line(f"insertelement {t} poison, double {scalar}, i64 0")
-        return self.line(f"shufflevector {t} {first}, {t} poison, <{lanes} x i32> zeroinitializer")

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from micrograd import _modes
 from micrograd.compiler.builder import Builder
 from micrograd.compiler.program import Program
-from micrograd.engine import Value, interior_order
+from micrograd.engine import Value
 from micrograd.errors import TraceError, describe, not_a_number
 from micrograd.ops import Op, Operand, operations
 from micrograd.ops.floats import as_float
@@ -64,32 +64,30 @@ class Recorder(Builder):
         return self.constant(number)
 
     def _capture(self, v: Value) -> int:
-        number = self._captured.get(v)
-        if number is not None:
-            return number
-        for node in [*interior_order([v]), v]:
-            if node in self._captured:
+        """Return the instruction of a captured node; what it was made of is written down first, each node once."""
+        captured = self._captured
+        stack = [v]
+        while stack:
+            node = stack[-1]
+            if node in captured:
+                stack.pop()
                 continue
-            if node._op_row is None:
-                self._captured[node] = self.leaf("parameter", len(self.parameters))
+            row = node._op_row
+            if row is None:
+                captured[node] = self.leaf("parameter", len(self.parameters))
                 self.parameters.append(node)
+                continue
+            if operations().get(row.name) is not row:
+                raise TraceError(
+                    f"{node!r} was made by an earlier definition of {row.name!r}; build it anew with the one of now"
+                )
+            missing = [x for x in node.operands if type(x) is Value and x not in captured]
+            if missing:
+                stack.extend(reversed(missing))
             else:
-                if operations().get(node.op) is not node._op_row:
-                    raise TraceError(
-                        f"{node!r} was made by an earlier definition of {node.op!r}; build it anew with the one of now"
-                    )
-                self._captured[node] = self.emit(node.op, tuple([self.place_parent(x) for x in node.operands]))
-        return self._captured[v]
-
-    def place_parent(self, x: Any) -> int:
-        """Return the instruction of an operand of a captured node; its interior operands are written down already."""
-        if type(x) is float:
-            return self.constant(x)
-        number = self._captured.get(x)
-        if number is None:
-            number = self._captured[x] = self.leaf("parameter", len(self.parameters))
-            self.parameters.append(x)
-        return number
+                places = [captured[x] if type(x) is Value else self.constant(x) for x in node.operands]
+                captured[node] = self.emit(row.name, tuple(places))
+        return captured[v]
 
 
 class Input(Operand):
@@ -175,7 +173,7 @@ class Input(Operand):
         return f"<symbol %{self._number}>"
 
 
-_where, _mul, _add, _gt = (operations()[name] for name in ("where", "mul", "add", "gt"))
+_where, _gt = operations()["where"], operations()["gt"]
 
 
 class Predicate(Operand):

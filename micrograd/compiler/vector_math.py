@@ -9,6 +9,7 @@ import ctypes
 import functools
 
 from micrograd.compiler.lower import LIBRARY
+from micrograd.ops import operations
 
 __all__ = ["C_NAMES", "LIBMVEC", "libmvec", "symbol"]
 
@@ -17,7 +18,6 @@ C_NAMES = {name: "pow" if name == "power" else name for name in sorted(LIBRARY)}
 """How C calls a function."""
 
 _PREFIXES = {2: "_ZGVbN2", 4: "_ZGVdN4", 8: "_ZGVeN8"}  # SSE4, AVX2, AVX-512
-_TWO_OPERANDS = ("power", "atan2", "hypot", "fmod")
 
 
 def symbol(name: str, lanes: int) -> str:
@@ -26,7 +26,7 @@ def symbol(name: str, lanes: int) -> str:
     >>> symbol("exp", 8), symbol("power", 4)
     ('_ZGVeN8v_exp', '_ZGVdN4vv_pow')
     """
-    return f"{_PREFIXES[lanes]}{'vv' if name in _TWO_OPERANDS else 'v'}_{C_NAMES[name]}"
+    return f"{_PREFIXES[lanes]}{'v' * (operations()[name].arity or 0)}_{C_NAMES[name]}"
 
 
 @functools.cache

@@ -36,6 +36,9 @@ def _predicate(name: str, symbol: str, arity: int, test: Callable[..., bool], su
     )
 
 
+PREDICATES = frozenset({"gt", "ge", "lt", "le", "eq", "isnan"})
+"""Operations that give 1 or 0, and have no derivative."""
+
 gt = _predicate("gt", ">", 2, lambda a, b: a > b, "1 where a > b, else 0")
 ge = _predicate("ge", ">=", 2, lambda a, b: a >= b, "1 where a >= b, else 0")
 lt = _predicate("lt", "<", 2, lambda a, b: a < b, "1 where a < b, else 0")

@@ -29,6 +29,7 @@ from micrograd.engine import Value
 from micrograd.errors import describe
 from micrograd.ops import Op, Operand
 from micrograd.ops.domain import Domain
+from micrograd.ops.selection import PREDICATES
 from micrograd.ops.table import operation_named
 
 __all__ = ["Program", "programs", "values"]
@@ -37,7 +38,6 @@ _LARGEST = 1e6  # of a result; its inverse is the smallest, but for 0
 _MARGIN = 1e-3  # between an operand and the border of the domain, and between a kink's quantity and 0
 _NUMBERS = (1.0, 2.0, -1.0, 0.5, 3.0, -0.25)  # operands that are not nodes
 _PAIRED = ("dot", "dist")  # operations over two sequences of one length
-_PREDICATES = ("gt", "ge", "lt", "le", "eq", "isnan")
 
 # A program uses Python's operators where a user would: an engine may have its own way from them to the table.
 _OPERATORS: dict[str, Callable[..., Any]] = {
@@ -179,7 +179,7 @@ class _Draft:
         return self.inputs[~int(x)] if x < 0 else self.results[int(x)]
 
     def append(self, op: Op, operands: Sequence[Any]) -> None:
-        if op.name in _PREDICATES:
+        if op.name in PREDICATES:
             self.switches.add(len(self.results))
         self.results.append(op.forward(*map(self.number, operands)))
         self.instructions.append((op.name, *operands))
