@@ -6,6 +6,8 @@ built-in exceptions, so ``except ValueError`` keeps working::
     Exception
     ├── ArithmeticError
     │   └── AnomalyError          a value or a gradient stopped being finite
+    ├── AssertionError
+    │   └── GradientError         a gradient is wrong, or cannot be told to be right
     ├── RuntimeError
     │   ├── CompilationError      an operation that a backend cannot translate
     │   └── StaleValueError       an operand changed since the forward pass
@@ -24,6 +26,7 @@ __all__ = [
     "AnomalyError",
     "CompilationError",
     "ExpressionError",
+    "GradientError",
     "GraphFileError",
     "StaleValueError",
     "TraceError",
@@ -34,6 +37,14 @@ __all__ = [
 
 class AnomalyError(ArithmeticError):
     """Raised inside ``detect_anomaly()`` at the first value or gradient that is not finite."""
+
+
+class GradientError(AssertionError):
+    """Raised by ``assert_gradients``; ``report`` is what the check found out."""
+
+    def __init__(self, message: str, report: object = None) -> None:
+        self.report = report
+        super().__init__(message)
 
 
 class StaleValueError(RuntimeError):

@@ -203,6 +203,7 @@ take: Op = row(
     forward=lambda *operands: operands[int(operands[-1])],
     vjp=_take_shares,
     accuracy=Accuracy(value=0.0, derivative=0.0),
+    reference=lambda mp, *operands: operands[int(operands[-1])],
     summary="the operand at an integer index; the others get no gradient",
 )
 

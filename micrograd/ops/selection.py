@@ -32,6 +32,7 @@ def _predicate(name: str, symbol: str, arity: int, test: Callable[..., bool], su
         vjp=(_no_share,) * arity,
         accuracy=_EXACT,
         kinks=(lambda a, b: (a - b,)) if arity == 2 else None,
+        reference=lambda mp, *operands: mp.mpf(test(*operands)),
         summary=summary,
     )
 
@@ -44,7 +45,7 @@ ge = _predicate("ge", ">=", 2, lambda a, b: a >= b, "1 where a >= b, else 0")
 lt = _predicate("lt", "<", 2, lambda a, b: a < b, "1 where a < b, else 0")
 le = _predicate("le", "<=", 2, lambda a, b: a <= b, "1 where a <= b, else 0")
 eq = _predicate("eq", "==", 2, lambda a, b: a == b, "1 where a equals b, else 0")
-isnan = _predicate("isnan", "isnan", 1, math.isnan, "1 where a is nan, else 0")
+isnan = _predicate("isnan", "isnan", 1, lambda a: a != a, "1 where a is nan, else 0")
 
 where: Op = row(
     "where",
@@ -55,6 +56,7 @@ where: Op = row(
         lambda g, out, condition, a, b: where(condition, 0.0, g),
     ),
     accuracy=_EXACT,
+    reference=lambda mp, condition, a, b: a if condition != 0 else b,
     summary="a where the condition is not 0, else b; nothing flows into the other",
 )
 

@@ -20,7 +20,18 @@ from micrograd.ops.domain import REALS, Domain
 from micrograd.ops.floats import as_float
 from micrograd.ops.operand import Operand, attach_method, attach_operator, detach_method
 
-__all__ = ["Accuracy", "Op", "handle_arrays", "is_builtin", "iterate", "op", "operation_named", "operations", "row"]
+__all__ = [
+    "UNSTATED",
+    "Accuracy",
+    "Op",
+    "handle_arrays",
+    "is_builtin",
+    "iterate",
+    "op",
+    "operation_named",
+    "operations",
+    "row",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,10 @@ class Accuracy:
     value: float = 2.0
     derivative: float = 4.0
     absolute: bool = False
+
+
+UNSTATED = Accuracy()
+"""The accuracy of a row that states none."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -285,7 +300,7 @@ def _register(
         vjp=vjp,
         domain=_domains(domain, arity),
         kinks=_kinks(kinks, arity),
-        accuracy=accuracy or Accuracy(),
+        accuracy=accuracy or UNSTATED,
         reference=None if reference is None else _checked_callable("reference", reference),
         flatten=flatten if flatten or arity is not None else one_iterable(name),
         summary=summary,

@@ -1,8 +1,21 @@
 """Tests of gradients, for this library and for programs that use it.
 
-=================  ================================================================
-``strategies.py``  Hypothesis strategies: ``values``, and ``programs`` at random
-=================  ================================================================
+``gradcheck`` gives a verdict on the gradient of any function at a point, ``assert_gradients`` raises where it is wrong;
+both need nothing but the standard library, and use mpmath where it is installed. The strategies draw inputs and whole
+programs for Hypothesis.
+
+======================  ===============================================================================================
+``check.py``            the verdict: ``gradcheck``, ``assert_gradients``
+``report.py``           what is found out: ``Report``, ``Culprit``
+``recording.py``        calls of the function: is it what its graph says?
+``rules.py``            the first level: every rule against an oracle
+``oracles.py``          the oracles: ``exact.py`` (mpmath), ``complex_step.py``, ``differences.py``
+``conventions.py``      the documented slopes at kinks
+``passes.py``           the second level: the backward pass against forward mode; ``second_passes.py`` once more
+``rounding.py``         how far rounding may carry a result
+``program.py``          ``Program``, straight-line code; ``shrink.py`` makes it short
+``strategies.py``       Hypothesis strategies: Values, inputs, expressions, programs; ``array_strategies.py``
+======================  ===============================================================================================
 
 The strategies need Hypothesis, an optional dependency: they are loaded when they are first asked for, and
 ``import micrograd.testing`` works without it.
@@ -14,19 +27,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from micrograd._deps import require
+from micrograd.testing.check import assert_gradients, gradcheck
+from micrograd.testing.program import Program
+from micrograd.testing.report import Culprit, Figures, Report
 
 if TYPE_CHECKING:
-    from micrograd.testing.strategies import Program as Program
     from micrograd.testing.strategies import programs as programs
     from micrograd.testing.strategies import values as values
 
-__all__ = ["Program", "programs", "values"]
+_STRATEGIES = {"programs": "strategies", "values": "strategies"}
+
+__all__ = ["Culprit", "Figures", "Program", "Report", "assert_gradients", "gradcheck", "programs", "values"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in _STRATEGIES:
         require("hypothesis", extra="test", purpose=f"micrograd.testing.{name}")
-        return getattr(import_module("micrograd.testing.strategies"), name)
+        return getattr(import_module(f"micrograd.testing.{_STRATEGIES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

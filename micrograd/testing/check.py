@@ -1,0 +1,299 @@
+"""``gradcheck``: is this gradient right? A verdict that can be believed, because two things are kept apart.
+
+First every rule, at every point where the function uses it, is held to the best oracle that there is: mpmath, the
+complex step, or extrapolated differences. An oracle that looks at one operation at a time is exact to the last digits,
+whatever the function does as a whole. Then the backward pass, which puts the rules together, is held to tangents that
+go the other way, within the rounding that both are allowed: ``4(n+1) * eps * A``.
+
+So there is no step size to choose and no tolerance, and a kink is known for what it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from micrograd._structure import Structure
+from micrograd.engine import Value
+from micrograd.errors import GradientError, describe
+from micrograd.graph import topological_order
+from micrograd.testing.oracles import ORACLES
+from micrograd.testing.passes import PassFault, Survey, check_pass, survey
+from micrograd.testing.program import Program, program_of
+from micrograd.testing.recording import (
+    Call,
+    detached_numbers,
+    difference_between,
+    function_name,
+    numbers_of,
+    record,
+    slope_of,
+)
+from micrograd.testing.report import INCONCLUSIVE, NOT_DIFFERENTIABLE, RIGHT, WRONG, Culprit, Figures, Report
+from micrograd.testing.rules import Fault, Rule
+from micrograd.testing.second_passes import check_second_pass
+from micrograd.testing.shrink import shortest
+
+__all__ = ["assert_gradients", "gradcheck"]
+
+_CLEAR = 32.0  # times the error of differences: the margin by which they may accuse
+_MOST_SLOPES = 64  # inputs for which a function with detached numbers is differentiated as a whole
+
+
+def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str = "best") -> Report:
+    """Check the gradient of ``f`` at a point, and tell what is wrong with it, where, and how one knows.
+
+    Args:
+        f: a function of as many arguments as there are inputs. It is given Values, in the structure of the inputs, and
+            returns one Value or a nested structure of them. Values that it captures are constants.
+        inputs: floats, and nested lists, tuples, dicts and NumPy arrays of them.
+        order: 2 to check second derivatives too, 1 for the gradient alone.
+        oracle: the only oracle to ask, ``"mpmath"``, ``"complex step"`` or ``"differences"``; by default the best one
+            for every operation.
+
+    Returns a ``Report``; ``report.verdict`` is one of
+
+    - ``"right"``: every rule agrees with its oracle, and the backward pass with forward mode;
+    - ``"wrong"``: ``report.culprit`` is the first edge that does not, from the result on, and ``report.program`` the
+      shortest program that shows it;
+    - ``"not differentiable here"``: at a kink, or on the border of a domain. What the engine gives lies between the
+      slopes on both sides and is the documented convention;
+    - ``"inconclusive"``: nothing can be told, and ``report.reason`` says why: a number on the way is nan or infinite,
+      an operand is outside of its domain, the function is constant, or not the same at every call, or changes its
+      arguments.
+
+    Raises ``TypeError`` where ``f`` returns something else or an input is not made of numbers, ``ValueError`` for an
+    order or oracle that does not exist, and whatever ``f`` raises.
+
+    Gradients that the function's captured Values hold are left as they are.
+
+    >>> import micrograd as mg
+    >>> print(gradcheck(lambda x, y: mg.sin(x * y) + x, 1.5, 2.0).verdict)
+    right
+    >>> print(gradcheck(mg.relu, 0.0).verdict)
+    not differentiable here
+    """
+    if order not in (1, 2) or isinstance(order, bool):
+        raise ValueError(f"order is 1 or 2, not {describe(order)}")
+    if oracle != "best" and oracle not in ORACLES:
+        raise ValueError(f"unknown oracle {oracle!r} (one of: best, {', '.join(ORACLES)})")
+    if not callable(f):
+        raise TypeError(f"expected a function to check, not {describe(f)}")
+    report, root, call = _judged(f, inputs, order, oracle)
+    if report.verdict == WRONG and root is not None:
+        report = replace(report, program=_shortest_program(root, call, report, order, oracle))
+    return report
+
+
+def assert_gradients(
+    f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str = "best", allow_inconclusive: bool = False
+) -> Report:
+    """Raise ``GradientError`` with a full report where a gradient of ``f`` is wrong, or cannot be told.
+
+    At a kink it does not raise: there the engine's derivative was found to lie between the two slopes.
+
+    Args:
+        f: the function.
+        inputs: the point.
+        order: 1 or 2.
+        oracle: the only oracle to ask; the best one by default.
+        allow_inconclusive: return where nothing can be told, for random inputs that may overflow.
+
+    Returns the report. Raises ``GradientError``, an ``AssertionError``, and what ``gradcheck`` raises.
+
+    >>> import micrograd as mg
+    >>> assert_gradients(lambda x: mg.log(x) * x, 2.0).verdict
+    'right'
+    """
+    report = gradcheck(f, *inputs, order=order, oracle=oracle)
+    if report.verdict == WRONG or (report.verdict == INCONCLUSIVE and not allow_inconclusive):
+        raise GradientError(str(report), report)
+    return report
+
+
+# --- the judgement ----------------------------------------------------------------------------------------------
+
+
+def _judged(
+    f: Callable[..., Any], inputs: Sequence[Any], order: int, oracle: str
+) -> tuple[Report, Value | None, Call | None]:
+    """Return the report, without the shortest program; and the result whose gradient is wrong, with its call."""
+    numbers, structure = numbers_of(tuple(inputs))
+    if not numbers:
+        raise TypeError(f"{function_name(f)} was given no numbers to differentiate by; pass the inputs after it")
+    blank = Report(INCONCLUSIVE, "", "", function_name(f), tuple(numbers), Figures(len(numbers), order=order))
+    for k, x in enumerate(numbers):
+        if not math.isfinite(x):
+            return replace(blank, reason=f"input {k} is {x!r}; a derivative needs finite inputs"), None, None
+    call = record(f, structure, numbers)
+    complaint = call.complaint or difference_between(call, record(f, structure, numbers))
+    if complaint:
+        return replace(blank, reason=f"the function cannot be checked: {complaint}"), None, None
+    with _gradients_kept(call):
+        return *_examined(f, structure, call, blank, oracle), call
+
+
+@contextmanager
+def _gradients_kept(call: Call) -> Iterator[None]:
+    """Leave the gradients of captured Values as they are: a check runs backward passes of its own."""
+    kept = [(node, node.grad) for node in topological_order(*[x for x in call.outputs if isinstance(x, Value)])]
+    try:
+        yield
+    finally:
+        for node, grad in kept:
+            node.grad = grad
+
+
+def _examined(
+    f: Callable[..., Any], structure: Structure, call: Call, blank: Report, oracle: str
+) -> tuple[Report, Value | None]:
+    order = blank.figures.order
+    known: dict[object, Rule] = {}
+    surveys: list[Survey] = []
+    doubts: list[str] = []
+    kinks: list[str] = []
+    for root in call.outputs:
+        if not isinstance(root, Value):
+            continue
+        found = survey(root, call.inputs, order=order, oracle=oracle, known=known)
+        surveys.append(found)
+        report = replace(blank, figures=_figures(blank, surveys, known))
+        if found.culprit is not None:
+            rule = found.rules[found.culprit]
+            assert rule.fault is not None
+            return _wrong(report, found.culprit, rule.fault), root
+        kinks += [f"{reason}: {node.call_text()}" for node, reason in found.kinks]
+        doubts += [f"{reason}" if node.op == "" else f"{reason}: {node.call_text()}" for node, reason in found.doubts]
+        if found.complete and all(math.isfinite(p) for rule in found.rules.values() for p in rule.partials):
+            fault = check_pass(found)
+            if fault == "" and order == 2 and not found.kinks and not found.doubts:
+                fault = check_second_pass(found)
+            if isinstance(fault, PassFault):
+                return _wrong(report, fault.consumer, fault.fault), root
+            if fault:
+                doubts.append(f"{fault}; choose smaller inputs")
+    report = replace(
+        blank,
+        figures=_figures(blank, surveys, known),
+        oracle=max((r.oracle for r in known.values()), key=_weakness, default=""),
+    )
+    unseen = _unrecorded(f, structure, call, report, surveys)
+    if unseen is not None:
+        return unseen, None
+    if doubts:
+        return replace(report, reason=doubts[0]), None
+    if kinks:
+        return replace(report, verdict=NOT_DIFFERENTIABLE, reason=kinks[0]), None
+    return replace(report, verdict=RIGHT), None
+
+
+def _weakness(oracle: str) -> int:
+    return list(ORACLES).index(oracle) if oracle else -1
+
+
+def _figures(blank: Report, surveys: Sequence[Survey], known: dict[object, Rule]) -> Figures:
+    return replace(
+        blank.figures,
+        outputs=len(surveys),
+        operations=len({node for found in surveys for node in found.rules}),
+        rules=len(known),
+        partials=sum(rule.judged for rule in known.values()),
+        worst=max((rule.error for rule in known.values()), default=0.0),
+    )
+
+
+def _wrong(report: Report, node: Value, fault: Fault) -> Report:
+    culprit = Culprit(
+        node=node,
+        operand=fault.place,
+        call=node.call_text(),
+        what=fault.what,
+        order=fault.order,
+        engine=fault.engine,
+        expected=fault.expected,
+        bound=fault.bound,
+        oracles=fault.oracles,
+    )
+    return replace(
+        report, verdict=WRONG, oracle=fault.oracles[0] if fault.oracles else "", reason=fault.what, culprit=culprit
+    )
+
+
+# --- influences that the graph does not have ----------------------------------------------------------------------
+
+
+def _unrecorded(
+    f: Callable[..., Any], structure: Structure, call: Call, report: Report, surveys: Sequence[Survey]
+) -> Report | None:
+    """Judge a function whose graph has numbers that move with the inputs, or none of the inputs at all."""
+    numbers = list(report.inputs)
+    detached = detached_numbers(f, structure, numbers, call)
+    if not detached:
+        if any(found.connected for found in surveys):
+            return None
+        return replace(
+            report,
+            verdict=INCONCLUSIVE,
+            reason="the result does not depend on the inputs, so there is no gradient to check",
+        )
+    gradients = _gradients(call)
+    judged = 0
+    for k, gradient in enumerate(gradients):
+        for i in range(min(len(numbers), _MOST_SLOPES)):
+            true = slope_of(f, structure, numbers, k, i)
+            if true is None:
+                continue
+            judged += 1
+            allowed = _CLEAR * true.error + 1e-6 * abs(true.value)
+            if abs(gradient[i] - true.value) > allowed:
+                first = detached[0]
+                node = call.inputs[i] if first.node is None else first.node
+                what = (
+                    f"the gradient by input {i} misses an influence: the number {first.number!r} moves with the inputs"
+                    " and is not connected to them (was .data read, or math used instead of micrograd?)"
+                )
+                fault = Fault(
+                    what,
+                    gradient[i],
+                    true.value,
+                    allowed,
+                    None if first.node is None else first.place,
+                    1,
+                    ("differences",),
+                )
+                return _wrong(report, node, fault)
+    if judged:
+        return None
+    return replace(
+        report,
+        verdict=INCONCLUSIVE,
+        reason="the graph changes with the inputs, and the function is too rough for differences to tell more",
+    )
+
+
+def _gradients(call: Call) -> list[list[float]]:
+    """Return the engine's gradient of every result."""
+    found = []
+    for root in call.outputs:
+        for x in call.inputs:
+            x.grad = 0.0
+        if isinstance(root, Value):
+            root.backward()
+        found.append([x.grad for x in call.inputs])
+    return found
+
+
+# --- the shortest program -----------------------------------------------------------------------------------------
+
+
+def _shortest_program(root: Value, call: Call | None, report: Report, order: int, oracle: str) -> Program | None:
+    assert call is not None
+
+    def is_wrong(program: Program) -> bool:
+        return _judged(program, program.inputs, order, oracle)[0].verdict == WRONG
+
+    program = program_of(root, call.inputs)
+    return shortest(program, is_wrong) if is_wrong(program) else None
