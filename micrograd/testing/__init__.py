@@ -8,9 +8,9 @@ programs for Hypothesis.
 ``check.py``            the verdict: ``gradcheck``, ``assert_gradients``
 ``report.py``           what is found out: ``Report``, ``Culprit``
 ``recording.py``        calls of the function: is it what its graph says?
-``rules.py``            the first level: every rule against an oracle
+``rules.py``            the first level: every rule against an oracle; ``rule_derivatives.py``: and its derivative
 ``oracles.py``          the oracles: ``exact.py`` (mpmath), ``complex_step.py``, ``differences.py``
-``conventions.py``      the documented slopes at kinks
+``kinks.py``            where there is no derivative, and what the engine has to give there
 ``passes.py``           the second level: the backward pass against forward mode; ``second_passes.py`` once more
 ``rounding.py``         how far rounding may carry a result
 ``program.py``          ``Program``, straight-line code; ``shrink.py`` makes it short

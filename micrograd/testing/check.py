@@ -20,6 +20,7 @@ from micrograd._structure import Structure
 from micrograd.engine import Value
 from micrograd.errors import GradientError, describe
 from micrograd.graph import topological_order
+from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.oracles import ORACLES
 from micrograd.testing.passes import PassFault, Survey, check_pass, survey
 from micrograd.testing.program import Program, program_of
@@ -33,7 +34,6 @@ from micrograd.testing.recording import (
     slope_of,
 )
 from micrograd.testing.report import INCONCLUSIVE, NOT_DIFFERENTIABLE, RIGHT, WRONG, Culprit, Figures, Report
-from micrograd.testing.rules import Fault, Rule
 from micrograd.testing.second_passes import check_second_pass
 from micrograd.testing.shrink import shortest
 

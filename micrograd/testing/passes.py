@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from micrograd.engine import Value, captured
 from micrograd.graph import topological_order
 from micrograd.ops.selection import PREDICATES
+from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.rounding import path_bound
-from micrograd.testing.rules import Fault, Rule, check_rule
+from micrograd.testing.rules import check_rule
 
 __all__ = ["Survey", "check_pass", "directions", "survey", "tangent"]
 

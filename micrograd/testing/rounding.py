@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Container, Sequence
+from typing import Any
 
 from micrograd.engine import Value, captured
 from micrograd.graph import topological_order
 from micrograd.ops import Op
 
-__all__ = ["EPSILON", "SMALLEST", "carried", "extreme", "own_rounding", "path_bound", "running_error"]
+__all__ = ["EPSILON", "SMALLEST", "carried", "extreme", "own_rounding", "path_bound", "running_errors"]
 
 EPSILON = sys.float_info.epsilon
 SMALLEST = sys.float_info.min
@@ -57,27 +58,28 @@ def carried(op: Op, operands: Sequence[float], out: float, errors: Sequence[floa
     return math.fsum(abs(slope) * error for slope, error in zip(slopes, errors) if error and slope)
 
 
-def running_error(root: Value, exact: Container[Value] = ()) -> float:
-    """Return how far rounding may have carried ``root`` from what its leaves define; nan or inf where all is possible.
+def running_errors(roots: Sequence[Any], exact: Container[Value] = ()) -> list[float]:
+    """Return how far rounding may have carried each root from what its leaves define; nan or inf where all is possible.
 
     Args:
-        root: the result.
+        roots: Values; numbers among them have no error.
         exact: nodes whose numbers are taken as they are.
 
     >>> x = Value(1e8)
-    >>> running_error(x * x - x * x) >= 1.0      # of 1e16, the last bit is 2
+    >>> (error,) = running_errors([x * x - x * x])      # of 1e16, the last bit is 2
+    >>> 1.0 <= error <= 4.0
     True
     """
     errors: dict[Value, float] = {}
-    for node in topological_order(root):
+    for node in topological_order(*[root for root in roots if isinstance(root, Value)]):
         row = node._op_row
         if row is None or node in exact:
             errors[node] = 0.0
             continue
-        numbers = captured(node)
+        numbers, out = captured(node), node._out
         given = [errors[x] if isinstance(x, Value) else 0.0 for x in node.operands]
-        errors[node] = carried(row, numbers, node._out, given) + own_rounding(row, numbers, node._out)
-    return errors[root]
+        errors[node] = carried(row, numbers, out, given) + own_rounding(row, numbers, out)
+    return [errors[root] if isinstance(root, Value) else 0.0 for root in roots]
 
 
 def extreme(op: Op, operands: Sequence[float], out: float) -> bool:

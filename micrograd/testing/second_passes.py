@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from micrograd.engine import Value, captured
+from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.passes import PassFault, Survey, clear_gradients, directions, tangent
-from micrograd.testing.rounding import path_bound, running_error
-from micrograd.testing.rules import Fault, Rule, swept
+from micrograd.testing.rounding import path_bound, running_errors
+from micrograd.testing.rule_derivatives import swept
 
 __all__ = ["check_second_pass"]
 
@@ -59,10 +60,10 @@ def _engine_products(found: Survey, v: dict[Value, float]) -> tuple[dict[Value, 
         leaves = swept(gradients)
     finally:
         clear_gradients(found.root)  # a gradient that is a Value and its leaf refer to each other
-    seconds = {x: leaves.get(x, 0.0) for x in found.inputs}
+    seconds = [leaves.get(x, 0.0) for x in found.inputs]
     return (
-        {x: second.data if isinstance(second, Value) else second for x, second in seconds.items()},
-        {x: running_error(second, known) if isinstance(second, Value) else 0.0 for x, second in seconds.items()},
+        {x: second.data if isinstance(second, Value) else second for x, second in zip(found.inputs, seconds)},
+        dict(zip(found.inputs, running_errors(seconds, known))),
     )
 
 
@@ -118,10 +119,10 @@ def _bend_of_many(node: Value, rule: Rule, u: Sequence[float], v: Sequence[float
     shares = swept([(row.apply(tuple(mixed)), 1.0)])
     seconds = swept([(share, step) for leaf, step in zip(leaves, u) if isinstance(share := shares.get(leaf), Value)])
     total = size = loss = 0.0
-    for leaf, other in zip(leaves, v):
-        second = seconds.get(leaf)
-        if isinstance(second, Value):
-            total += second.data * other
-            size += abs(second.data * other)
-            loss += running_error(second) * abs(other)
+    found = [seconds.get(leaf, 0.0) for leaf in leaves]
+    for second, error, other in zip(found, running_errors(found), v):
+        number = second.data if isinstance(second, Value) else second
+        total += number * other
+        size += abs(number * other)
+        loss += error * abs(other)
     return total, size, loss

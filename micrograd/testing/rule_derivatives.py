@@ -1,0 +1,143 @@
+"""The rule of an operation, run on Values: its own rounding, and its derivative, held to an oracle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from micrograd.engine import Value, reverse_sweep
+from micrograd.ops import Op
+from micrograd.testing.differences import Slope, slope
+from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule
+from micrograd.testing.oracles import moved, reach
+from micrograd.testing.rounding import extreme, running_errors
+
+__all__ = ["Derivatives", "check_second", "own_errors", "swept"]
+
+
+class Derivatives:
+    """The shares of a rule as Values, which can be differentiated again; ``error`` says why there are none."""
+
+    def __init__(self, op: Op, operands: Sequence[float], places: Sequence[int]) -> None:
+        self.error = ""
+        mixed: list[Any] = list(operands)
+        for i in places:
+            mixed[i] = Value(operands[i])
+        self.leaves = [mixed[i] for i in places]
+        try:
+            node = op.apply(tuple(mixed))
+            found = swept([(node, 1.0)])
+        except Exception as error:  # whatever a user's rule does to a Value that it could do to a float
+            self.error = f"{type(error).__name__}: {error}".rstrip(": ")
+            self.shares: list[Any] = [0.0] * len(places)
+            return
+        self.shares = [found.get(leaf, 0.0) for leaf in self.leaves]
+
+    def rounding(self) -> list[float]:
+        return running_errors(self.shares)
+
+    def again(self, share: Any) -> tuple[list[float], list[float]]:
+        """Return the derivatives of one share, and how far rounding may have carried each."""
+        if not isinstance(share, Value):
+            return [0.0] * len(self.leaves), [0.0] * len(self.leaves)
+        found = swept([(share, 1.0)])
+        second = [found.get(leaf, 0.0) for leaf in self.leaves]
+        return [x.data if isinstance(x, Value) else x for x in second], running_errors(second)
+
+
+def swept(seeds: Sequence[tuple[Value, Any]]) -> dict[Value, Any]:
+    """Return the gradients of the leaves as Values, and leave nothing in the graph."""
+    order, leaves = reverse_sweep(seeds, create_graph=True)
+    for node in order:
+        node._adjoint = 0.0  # a Value here would keep the graph of the gradient alive
+    return leaves
+
+
+def own_errors(
+    op: Op, operands: Sequence[float], out: float, places: Sequence[int], derivatives: Derivatives | None
+) -> list[float]:
+    """Return how far the rounding of the rule itself may carry each share: what an unstated accuracy is allowed.
+
+    Of a rule that is written with operations every step is known. Another one is asked again beside the point.
+    """
+    if derivatives is not None and not derivatives.error:
+        return [2.0 * error for error in derivatives.rounding()]
+    wanted = [i in set(places) for i in range(len(operands))]
+    here = op.contributions(1.0, out, operands, wanted)
+    spread = [0.0] * len(places)
+    for k in range(len(operands) + 1):
+        for direction in (-math.inf, math.inf):
+            near = list(operands)
+            beside = out
+            if k < len(operands):
+                near[k] = math.nextafter(near[k], direction)
+            else:
+                beside = math.nextafter(out, direction)
+            try:
+                there = op.contributions(1.0, beside, near, wanted)
+            except (ArithmeticError, ValueError):  # beyond the border
+                continue
+            spread = [max(s, abs(there[i] - here[i])) for s, i in zip(spread, places)]
+    return [4.0 * s if math.isfinite(s) else 0.0 for s in spread]
+
+
+def check_second(rule: Rule, op: Op, operands: tuple[float, ...], out: float, derivatives: Derivatives) -> None:
+    if derivatives.error:
+        rule.doubt = (
+            f"the rule of {op.name} runs on numbers only, so it has no second derivative ({derivatives.error});"
+            f" ask for order=1, or write the rule with operations of micrograd"
+        )
+        return
+    if len(rule.places) > MOST:
+        return  # the second-order passes ask for them along their directions
+    for share in derivatives.shares:
+        numbers, errors = derivatives.again(share)
+        rule.hessian.append(numbers)
+        rule.hessian_slack.append(errors)
+    for i, place in enumerate(rule.places):
+        for j, other in enumerate(rule.places):
+            got, slack = rule.hessian[i][j], rule.hessian_slack[i][j]
+            if got == 0.0 and not math.isfinite(operands[other]):
+                continue  # in the branch that ``where`` does not take
+            truth = _second_truth(rule, op, operands, i, j)
+            if truth is None or not math.isfinite(slack) or abs(truth.value) > LARGEST:
+                rule.doubt = f"the second derivative of {op.name} cannot be told here, or overflows"
+                return
+            allowed = 4.0 * slack + truth.error + LOST
+            if abs(got - truth.value) <= allowed:
+                continue
+            if extreme(op, operands, out):
+                rule.doubt = f"{op.name} is at numbers so extreme that its row promises nothing"
+                return
+            rule.fault = Fault(
+                f"the second derivative that the rule gives, by operands {place} and {other}, is wrong",
+                got,
+                truth.value,
+                allowed,
+                place,
+                order=2,
+                oracles=(rule.second_oracle,),
+            )
+            return
+
+
+def _second_truth(rule: Rule, op: Op, operands: tuple[float, ...], i: int, j: int) -> Slope | None:
+    """Return a second derivative: mpmath's, or else how the rule's numbers change along an operand."""
+    place, other = rule.places[i], rule.places[j]
+    exact = rule.exact_hessian.get((place, other))
+    if exact is not None:
+        rule.second_oracle = "mpmath"
+        return Slope(exact, 4.0 * math.ulp(exact) + 1e-20 * abs(rule.partials[i]) if math.isfinite(exact) else 0.0)
+    rule.second_oracle = "differences"
+    wanted = [k == place for k in range(len(operands))]
+
+    def share(x: float) -> float:
+        there = moved(operands, other, x)
+        return float(op.contributions(1.0, op.forward(*there), there, wanted)[place])
+
+    found = slope(share, operands[other], reach(op, operands, other))
+    usual = abs(rule.partials[i]) / (abs(operands[other]) or 1.0)
+    if found is None or found.error > 1e-3 * max(abs(found.value), usual):
+        return None
+    return Slope(found.value, 32.0 * found.error)
