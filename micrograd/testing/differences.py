@@ -17,6 +17,7 @@ __all__ = ["Slope", "one_sided", "slope"]
 _LEVELS = 12
 _SHRINK = 2.0  # of the step, from one level to the next; a power of two keeps steps exact
 _EPSILON = sys.float_info.epsilon
+_SUBNORMAL = 2.0**-1074
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _extrapolated(difference: Callable[[float], tuple[float, float]], h: float, 
         if not math.isfinite(estimate):
             before = []
             continue
-        noise = _EPSILON * size  # of the rounding of two results
+        noise = _EPSILON * size + _SUBNORMAL / h  # of the rounding of two results, and of what underflows
         row = [estimate]
         factor = 1.0
         for column, previous in enumerate(before):

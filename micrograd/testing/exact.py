@@ -114,6 +114,8 @@ def _differences(
                 difference = mp.mpf(0)
             elif abs(difference) < noise * 10**25 and not (last and difference == 0):
                 return None
+            if mp.isnan(difference):
+                return None
             gradient.append(difference / (2 * h[i]))
         hessian = [[(up[i] - 2 * value + down[i]) / h[i] ** 2] * n for i in range(n)]
         for i, j in combinations(range(n), 2):

@@ -22,6 +22,7 @@ EPSILON = sys.float_info.epsilon
 SMALLEST = sys.float_info.min
 """Below are the subnormal numbers, of which no row promises anything."""
 
+_LOST = 2.0**-1074  # of a result that underflows
 _FAR = 1e60  # products and sums of several operands overflow or underflow on the way, where the result may not
 
 
@@ -43,10 +44,10 @@ def own_rounding(op: Op, operands: Sequence[float], out: float) -> float:
     if op.accuracy.absolute:
         size = max(size, 1.0)
     if op.arity is not None:
-        return op.accuracy.value * math.ulp(size)
+        return max(op.accuracy.value * math.ulp(size), _LOST if op.accuracy.value else 0.0)
     slopes = op.contributions(1.0, out, operands)
     terms = sum(abs(x * slope) for x, slope in zip(operands, slopes) if math.isfinite(x * slope))
-    return len(operands) * op.accuracy.value * math.ulp(max(size, terms))
+    return len(operands) * max(op.accuracy.value * math.ulp(max(size, terms)), _LOST if op.accuracy.value else 0.0)
 
 
 def carried(op: Op, operands: Sequence[float], out: float, errors: Sequence[float]) -> float:
@@ -83,8 +84,10 @@ def running_errors(roots: Sequence[Any], exact: Container[Value] = ()) -> list[f
 
 
 def extreme(op: Op, operands: Sequence[float], out: float) -> bool:
-    """Tell whether a point is so far out that the row promises nothing: subnormal, or near overflow on the way."""
+    """Tell whether a point is so far out that the row promises nothing: not finite, subnormal, near overflow."""
     sizes = [abs(x) for x in operands if x != 0.0]
+    if not all(map(math.isfinite, sizes)):
+        return True
     if any(size < SMALLEST for size in (*sizes, *([abs(out)] if out else ()))):
         return True
     return op.arity is None and any(not 1.0 / _FAR <= size <= _FAR for size in sizes)

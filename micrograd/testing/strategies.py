@@ -229,9 +229,9 @@ class _Draft:
             return (operands[0] in self.switches or abs(numbers[0]) >= MARGIN) and self.taste.suits(op, numbers)
         return self.taste.suits(op, numbers)
 
-    def finished(self) -> Program:
+    def finished(self, with_dead_code: bool) -> Program:
         """Return the program, without the inputs that it does not use: shrinking need not look for them."""
-        lines = range(len(self.results)) if self.taste.shared else self._below_the_last()
+        lines = range(len(self.results)) if with_dead_code else self._below_the_last()
         used = {~x for line in lines for x in _places(self.instructions[line]) if x < 0}
         kept = sorted(used or {0})
         names = {~k: place for place, k in enumerate(kept)}
@@ -255,6 +255,8 @@ def _places(operands: Iterable[Any]) -> list[int]:
 
 @st.composite
 def _programs(draw: st.DrawFn, max_inputs: int, max_instructions: int, table: list[Op], taste: _Taste) -> Program:
+    # Dead code is simpler to leave out all at once than to cut out: what is drawn after it was drawn from a larger pool.
+    with_dead_code = taste.shared and draw(st.sampled_from((False, True, True, True)))
     draft = _Draft(draw(_inputs(max_inputs, table, taste)), taste)
     # ``None`` is the end, also of a program of full length: then an instruction can be cut out, and the end is still
     # where it was. Hypothesis cuts out a few draws at a time; an instruction is as few of them as possible, the
@@ -271,7 +273,7 @@ def _programs(draw: st.DrawFn, max_inputs: int, max_instructions: int, table: li
             operands = draw(_operands_of(op, draft))
             if operands is not None:
                 draft.append(op, operands)
-    return draft.finished()
+    return draft.finished(with_dead_code)
 
 
 def _inputs(max_inputs: int, table: list[Op], taste: _Taste) -> st.SearchStrategy[Sequence[float]]:
