@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from micrograd import _modes
 from micrograd._structure import Structure
 from micrograd.engine import Value
 from micrograd.errors import GradientError, describe
@@ -82,10 +83,11 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str =
         raise ValueError(f"unknown oracle {oracle!r} (one of: best, {', '.join(ORACLES)})")
     if not callable(f):
         raise TypeError(f"expected a function to check, not {describe(f)}")
-    report, root, call = _judged(f, inputs, order, oracle)
-    if report.verdict == WRONG and root is not None:
-        report = replace(report, program=_shortest_program(root, call, report, order, oracle))
-    return report
+    with _modes.recording():
+        report, root, call = _judged(f, inputs, order, oracle)
+        if root is None or call is None:
+            return report
+        return replace(report, program=_shortest_program(root, call, order, oracle))
 
 
 def assert_gradients(
@@ -289,9 +291,7 @@ def _gradients(call: Call) -> list[list[float]]:
 # --- the shortest program -----------------------------------------------------------------------------------------
 
 
-def _shortest_program(root: Value, call: Call | None, report: Report, order: int, oracle: str) -> Program | None:
-    assert call is not None
-
+def _shortest_program(root: Value, call: Call, order: int, oracle: str) -> Program | None:
     def is_wrong(program: Program) -> bool:
         return _judged(program, program.inputs, order, oracle)[0].verdict == WRONG
 

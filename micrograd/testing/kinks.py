@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 
 from micrograd.ops import Op
 from micrograd.testing.findings import Fault, Rule
-from micrograd.testing.oracles import resolved, sides
+from micrograd.testing.oracles import sides
 
-__all__ = ["check_kink", "documented_slopes", "explain_silence", "is_bent"]
+__all__ = ["check_kink", "documented_slopes", "explain_silence", "is_bent", "selects"]
 
+_RESOLVED = 1e-3  # of the larger slope: what the error of a slope may be
 _CLEAR = 32.0  # times the error of differences: the margin by which they may accuse
 
+_SELECTORS = {"where": 0, "take": -1}
 _SLOPES: dict[str, Callable[..., Sequence[float | None]]] = {
     "abs": lambda a: (0.0,),
     "relu": lambda a: (0.0,),
@@ -34,6 +36,16 @@ _SLOPES: dict[str, Callable[..., Sequence[float | None]]] = {
     "fmod": lambda a, b: (1.0, None),
     **dict.fromkeys(("gt", "ge", "lt", "le", "eq"), lambda a, b: (0.0, 0.0)),
 }
+
+
+def selects(op: Op, place: int, count: int) -> bool:
+    """Tell whether an operand only says which of the others is meant; its slope is 0 by definition.
+
+    >>> from micrograd import where
+    >>> [selects(where, place, 3) for place in range(3)]
+    [True, False, False]
+    """
+    return _SELECTORS.get(op.name) in (place, place - count)
 
 
 def documented_slopes(name: str, operands: Sequence[float]) -> Sequence[float | None]:
@@ -75,7 +87,8 @@ def check_kink(rule: Rule, op: Op, operands: tuple[float, ...], why: str) -> Non
         slopes = sides(op, operands, place)
         if len(slopes) < 2 or convention is not None:
             continue
-        if not all(resolved(s, op, operands, place) for s in slopes):
+        scale = max(abs(s.value) for s in slopes)
+        if any(s.error > _RESOLVED * scale for s in slopes):
             continue  # steep, or a jump: the slopes grow with every smaller step
         low, high = sorted(slopes, key=lambda s: s.value)
         allowed = _CLEAR * (low.error + high.error) + 1e-9 * max(abs(low.value), abs(high.value))

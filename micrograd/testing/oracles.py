@@ -18,8 +18,9 @@ from micrograd._deps import require
 from micrograd.ops import Op
 from micrograd.testing.complex_step import complex_step
 from micrograd.testing.differences import Slope, one_sided, slope
+from micrograd.testing.rounding import SMALLEST
 
-__all__ = ["ORACLES", "Estimate", "estimates", "has_mpmath", "moved", "reach", "resolved", "sides"]
+__all__ = ["ORACLES", "Estimate", "estimates", "has_mpmath", "moved", "reach", "sides"]
 
 _NUDGE = 2.0**-50  # relative: four ulps
 _COMPLEX_MARGIN, _DIFFERENCES_MARGIN = 4.0, 32.0
@@ -117,7 +118,7 @@ def _by_differences(op: Op, operands: Sequence[float], places: Sequence[int], or
     found = []
     for place in places:
         single = slope(_along(op, operands, place), operands[place], reach(op, operands, place))
-        if single is None or not resolved(single, op, operands, place):
+        if single is None or not _resolved(single, op, operands, place):
             return None
         found.append(single)
     return Estimate(
@@ -129,10 +130,10 @@ def _by_differences(op: Op, operands: Sequence[float], places: Sequence[int], or
     )
 
 
-def resolved(found: Slope, op: Op, operands: Sequence[float], place: int) -> bool:
+def _resolved(found: Slope, op: Op, operands: Sequence[float], place: int) -> bool:
     """Tell whether the error is small beside the derivative, or beside what a derivative of this function might be."""
     usual = abs(op.forward(*operands)) / (abs(operands[place]) or 1.0)
-    return found.error <= _RESOLVED * max(abs(found.value), usual)
+    return found.error <= max(_RESOLVED * max(abs(found.value), usual), SMALLEST)
 
 
 ORACLES: dict[str, Callable[[Op, Sequence[float], Sequence[int], int], Estimate | None]] = {

@@ -141,6 +141,8 @@ def _origin_of(node: Value) -> tuple[Value, str]:
     row, numbers = node._op_row, captured(node)
     for i, x in enumerate(numbers):
         domain = row.domain[i if row.arity is not None else 0]
+        if not math.isfinite(x):
+            return node, f"operand {i} of {row.name} is {x!r}"
         if not domain.contains(x):
             return node, (
                 f"operand {i} of {row.name} is {x!r}, outside of its domain {domain}; choose inputs that stay inside"

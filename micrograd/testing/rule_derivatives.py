@@ -10,8 +10,9 @@ from micrograd.engine import Value, reverse_sweep
 from micrograd.ops import Op
 from micrograd.testing.differences import Slope, slope
 from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule
+from micrograd.testing.kinks import selects
 from micrograd.testing.oracles import moved, reach
-from micrograd.testing.rounding import extreme, running_errors
+from micrograd.testing.rounding import SMALLEST, extreme, running_errors
 
 __all__ = ["Derivatives", "check_second", "own_errors", "swept"]
 
@@ -98,8 +99,10 @@ def check_second(rule: Rule, op: Op, operands: tuple[float, ...], out: float, de
     for i, place in enumerate(rule.places):
         for j, other in enumerate(rule.places):
             got, slack = rule.hessian[i][j], rule.hessian_slack[i][j]
-            if got == 0.0 and not math.isfinite(operands[other]):
+            if got == 0.0 and not (math.isfinite(operands[place]) and math.isfinite(operands[other])):
                 continue  # in the branch that ``where`` does not take
+            if got == 0.0 and (selects(op, place, len(operands)) or selects(op, other, len(operands))):
+                continue
             truth = _second_truth(rule, op, operands, i, j)
             if truth is None or not math.isfinite(slack) or abs(truth.value) > LARGEST:
                 rule.doubt = f"the second derivative of {op.name} cannot be told here, or overflows"
@@ -138,6 +141,6 @@ def _second_truth(rule: Rule, op: Op, operands: tuple[float, ...], i: int, j: in
 
     found = slope(share, operands[other], reach(op, operands, other))
     usual = abs(rule.partials[i]) / (abs(operands[other]) or 1.0)
-    if found is None or found.error > 1e-3 * max(abs(found.value), usual):
+    if found is None or found.error > max(1e-3 * max(abs(found.value), usual), SMALLEST):
         return None
     return Slope(found.value, 32.0 * found.error)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from micrograd.ops import Op
 from micrograd.ops.table import is_builtin
 from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule, is_trusted, ulp
-from micrograd.testing.kinks import check_kink, explain_silence, is_bent
+from micrograd.testing.kinks import check_kink, explain_silence, is_bent, selects
 from micrograd.testing.oracles import Estimate, estimates
 from micrograd.testing.rounding import extreme, own_rounding
 from micrograd.testing.rule_derivatives import Derivatives, check_second, own_errors
@@ -84,7 +84,7 @@ def _check_partials(rule: Rule, op: Op, operands: tuple[float, ...], out: float,
     if op.kinks is not None and any(quantity == 0.0 for quantity in op.kinks(*operands)):
         check_kink(rule, op, operands, f"{op.name} has a kink here")
         return
-    judged = _spread_out([place for place in rule.places if math.isfinite(operands[place])])
+    judged = _spread_out([i for i in rule.places if math.isfinite(operands[i]) and not selects(op, i, len(operands))])
     estimate = next(estimates(op, operands, judged, order=order, oracle=oracle), None)
     if estimate is None:
         explain_silence(rule, op, operands)
