@@ -154,29 +154,29 @@ def _examined(
 ) -> tuple[Report, Value | None]:
     order = blank.figures.order
     known: dict[object, Rule] = {}
-    surveys: list[Survey] = []
+    surveys: dict[Value, Survey] = {}
     doubts: list[str] = []
     kinks: list[str] = []
     for root in call.outputs:
         if not isinstance(root, Value):
             continue
-        found = survey(root, call.inputs, order=order, oracle=oracle, known=known)
-        surveys.append(found)
-        report = replace(blank, figures=_figures(blank, surveys, known))
-        if found.culprit is not None:
-            rule = found.rules[found.culprit]
-            assert rule.fault is not None
-            return _wrong(report, found.culprit, rule.fault), root
-        kinks += [f"{reason}: {node.call_text()}" for node, reason in found.kinks]
-        doubts += [f"{reason}" if node.op == "" else f"{reason}: {node.call_text()}" for node, reason in found.doubts]
-        if found.complete and all(math.isfinite(p) for rule in found.rules.values() for p in rule.partials):
-            fault = check_pass(found)
-            if fault == "" and order == 2 and not found.kinks and not found.doubts:
-                fault = check_second_pass(found)
-            if isinstance(fault, PassFault):
-                return _wrong(report, fault.consumer, fault.fault), root
-            if fault:
-                doubts.append(f"{fault}; choose smaller inputs")
+        for stage in range(1, order + 1):
+            found = survey(root, call.inputs, order=stage, last=order, oracle=oracle, known=known)
+            surveys[root] = found
+            if found.culprit is not None:
+                report = replace(blank, figures=_figures(blank, surveys, known))
+                fault = found.rules[found.culprit].fault
+                assert fault is not None
+                return _wrong(report, found.culprit, fault), root
+            result = _passed(found, stage)
+            if isinstance(result, PassFault):
+                report = replace(blank, figures=_figures(blank, surveys, known))
+                return _wrong(report, result.consumer, result.fault), root
+            kinks += [f"{reason}: {node.call_text()}" for node, reason in found.kinks]
+            doubts += [reason if node.op == "" else f"{reason}: {node.call_text()}" for node, reason in found.doubts]
+            doubts += [f"{result}; choose smaller inputs"] if result else []
+            if kinks or doubts:
+                break
     report = replace(
         blank,
         figures=_figures(blank, surveys, known),
@@ -192,15 +192,24 @@ def _examined(
     return replace(report, verdict=RIGHT), None
 
 
+def _passed(found: Survey, stage: int) -> PassFault | str:
+    """Hold the backward pass to forward mode, where all numbers on the way are finite."""
+    if not found.complete or not all(math.isfinite(p) for rule in found.rules.values() for p in rule.partials):
+        return ""
+    if stage == 1:
+        return check_pass(found)
+    return "" if found.kinks or found.doubts else check_second_pass(found)
+
+
 def _weakness(oracle: str) -> int:
     return list(ORACLES).index(oracle) if oracle else -1
 
 
-def _figures(blank: Report, surveys: Sequence[Survey], known: dict[object, Rule]) -> Figures:
+def _figures(blank: Report, surveys: dict[Value, Survey], known: dict[object, Rule]) -> Figures:
     return replace(
         blank.figures,
         outputs=len(surveys),
-        operations=len({node for found in surveys for node in found.rules}),
+        operations=len({node for found in surveys.values() for node in found.rules}),
         rules=len(known),
         partials=sum(rule.judged for rule in known.values()),
         worst=max((rule.error for rule in known.values()), default=0.0),
@@ -228,13 +237,13 @@ def _wrong(report: Report, node: Value, fault: Fault) -> Report:
 
 
 def _unrecorded(
-    f: Callable[..., Any], structure: Structure, call: Call, report: Report, surveys: Sequence[Survey]
+    f: Callable[..., Any], structure: Structure, call: Call, report: Report, surveys: dict[Value, Survey]
 ) -> Report | None:
     """Judge a function whose graph has numbers that move with the inputs, or none of the inputs at all."""
     numbers = list(report.inputs)
     detached = detached_numbers(f, structure, numbers, call)
     if not detached:
-        if any(found.connected for found in surveys):
+        if any(found.connected for found in surveys.values()):
             return None
         return replace(
             report,

@@ -83,7 +83,8 @@ def _extrapolated(difference: Callable[[float], tuple[float, float]], h: float, 
             estimate = size = math.nan
         h /= _SHRINK
         if not math.isfinite(estimate):
-            before = []
+            if before:
+                return None  # finite farther away and not so here: only some of the points around are in the domain
             continue
         noise = _EPSILON * size + _SUBNORMAL / h  # of the rounding of two results, and of what underflows
         row = [estimate]

@@ -51,6 +51,7 @@ class Rule:
         places: the operands that are differentiated by.
         partials: the rule's share of an upstream gradient of 1, for each of them.
         slack: how far rounding may carry the share of another gradient from that, relative to the gradient.
+        bent: whether the second derivatives were looked at; then
         hessian: derivatives of the shares, and
         hessian_slack: how far rounding may carry those; both empty at first order and for many operands.
         oracle: the one that judged; empty where none could; and
@@ -66,6 +67,7 @@ class Rule:
     places: list[int]
     partials: list[float]
     slack: list[float]
+    bent: bool = False
     hessian: list[list[float]] = field(default_factory=list)
     hessian_slack: list[list[float]] = field(default_factory=list)
     oracle: str = ""

@@ -18,7 +18,8 @@ from micrograd.graph import topological_order
 from micrograd.ops.selection import PREDICATES
 from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.rounding import path_bound
-from micrograd.testing.rules import check_rule
+from micrograd.testing.rule_derivatives import check_second
+from micrograd.testing.rules import check_first
 
 __all__ = ["Survey", "check_pass", "directions", "survey", "tangent"]
 
@@ -71,6 +72,7 @@ def survey(
     inputs: Sequence[Value],
     *,
     order: int,
+    last: int,
     oracle: str,
     known: dict[object, Rule],
 ) -> Survey:
@@ -79,7 +81,8 @@ def survey(
     Args:
         root: the result.
         inputs: the leaves to differentiate by.
-        order: 1 or 2.
+        order: 1 for the rules themselves, 2 for their derivatives too.
+        last: the order up to which the check is going to be taken.
         oracle: the name of the only oracle to ask, or ``"best"``.
         known: what was found out before, by operation and operands; it grows.
     """
@@ -103,10 +106,12 @@ def survey(
             continue
         operands, numbers = node.operands, captured(node)
         places = [i for i, x in enumerate(operands) if isinstance(x, Value) and x in depends]
-        key = (node._op_row, numbers, node._out, tuple(places))
+        key = (node._op_row, repr(numbers), repr(node._out), tuple(places))  # -0.0 is not 0.0
         rule = known.get(key)
         if rule is None:
-            rule = known[key] = check_rule(node._op_row, numbers, node._out, places, order, oracle)
+            rule = known[key] = check_first(node._op_row, numbers, node._out, places, last, oracle)
+        if order == 2 and not (rule.bent or rule.fault or rule.kink or rule.doubt):
+            check_second(rule, node._op_row, numbers, node._out)
         found.rules[node] = rule
         if rule.fault is not None:
             found.culprit, found.complete = node, False

@@ -14,10 +14,10 @@ from micrograd.testing.kinks import selects
 from micrograd.testing.oracles import moved, reach
 from micrograd.testing.rounding import SMALLEST, extreme, running_errors
 
-__all__ = ["Derivatives", "check_second", "own_errors", "swept"]
+__all__ = ["check_second", "own_errors", "swept"]
 
 
-class Derivatives:
+class _Derivatives:
     """The shares of a rule as Values, which can be differentiated again; ``error`` says why there are none."""
 
     def __init__(self, op: Op, operands: Sequence[float], places: Sequence[int]) -> None:
@@ -55,14 +55,13 @@ def swept(seeds: Sequence[tuple[Value, Any]]) -> dict[Value, Any]:
     return leaves
 
 
-def own_errors(
-    op: Op, operands: Sequence[float], out: float, places: Sequence[int], derivatives: Derivatives | None
-) -> list[float]:
+def own_errors(op: Op, operands: Sequence[float], out: float, places: Sequence[int]) -> list[float]:
     """Return how far the rounding of the rule itself may carry each share: what an unstated accuracy is allowed.
 
     Of a rule that is written with operations every step is known. Another one is asked again beside the point.
     """
-    if derivatives is not None and not derivatives.error:
+    derivatives = _Derivatives(op, operands, places)
+    if not derivatives.error:
         return [2.0 * error for error in derivatives.rounding()]
     wanted = [i in set(places) for i in range(len(operands))]
     here = op.contributions(1.0, out, operands, wanted)
@@ -83,7 +82,10 @@ def own_errors(
     return [4.0 * s if math.isfinite(s) else 0.0 for s in spread]
 
 
-def check_second(rule: Rule, op: Op, operands: tuple[float, ...], out: float, derivatives: Derivatives) -> None:
+def check_second(rule: Rule, op: Op, operands: tuple[float, ...], out: float) -> None:
+    """Hold the derivative of a rule that was found to be right to the second derivatives of the operation."""
+    derivatives = _Derivatives(op, operands, rule.places)
+    rule.bent = True
     if derivatives.error:
         rule.doubt = (
             f"the rule of {op.name} runs on numbers only, so it has no second derivative ({derivatives.error});"

@@ -17,11 +17,12 @@ from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule, is_trus
 from micrograd.testing.kinks import check_kink, explain_silence, is_bent, selects
 from micrograd.testing.oracles import Estimate, estimates
 from micrograd.testing.rounding import extreme, own_rounding
-from micrograd.testing.rule_derivatives import Derivatives, check_second, own_errors
+from micrograd.testing.rule_derivatives import check_second, own_errors
 
-__all__ = ["check_rule"]
+__all__ = ["Fault", "Rule", "check_first", "check_rule"]
 
 _UPSTREAM = (-3.0, 0.75)  # gradients of which a rule must give as much more, or less, as of 1
+_CERTAIN = 1e-6  # of a derivative: how well a witness has to know it that speaks against a reference
 _LENIENT = 1e-9  # of the result, for a forward function whose accuracy nobody stated: it may cancel
 
 
@@ -35,13 +36,23 @@ def check_rule(
         operands: the numbers of its operands when the node was made.
         out: its result then.
         places: the operands to differentiate by.
-        order: 1 or 2.
+        order: 1 for the rule itself, 2 for its derivative too.
         oracle: the name of the only oracle to ask, or ``"best"``.
 
     >>> from micrograd import exp
     >>> check_rule(exp, (0.0,), 1.0, [0]).partials
     [1.0]
     """
+    rule = check_first(op, operands, out, places, order, oracle)
+    if order == 2 and not (rule.fault or rule.kink or rule.doubt):
+        check_second(rule, op, operands, out)
+    return rule
+
+
+def check_first(
+    op: Op, operands: tuple[float, ...], out: float, places: Sequence[int], last: int = 1, oracle: str = "best"
+) -> Rule:
+    """Hold the rule itself to the oracle; ``last`` is 2 where ``check_second`` is going to be asked too."""
     again = op.forward(*operands)
     if repr(again) != repr(out):
         wrong = Fault("the recorded operands do not give the recorded result", out, again, 0.0, order=0)
@@ -50,14 +61,11 @@ def check_rule(
     shares = op.contributions(1.0, out, operands, wanted)
     partials = [float(shares[i]) for i in places]
     rule = Rule(list(places), partials, [0.0] * len(places))
-    derivatives = Derivatives(op, operands, places) if order == 2 or not is_trusted(op) else None
     if not is_trusted(op):
-        rule.slack = own_errors(op, operands, out, places, derivatives)
+        rule.slack = own_errors(op, operands, out, places)
     _check_linearity(rule, op, operands, out, wanted)
     if rule.fault is None:
-        _check_partials(rule, op, operands, out, order, oracle)
-    if order == 2 and derivatives is not None and not (rule.fault or rule.kink or rule.doubt):
-        check_second(rule, op, operands, out, derivatives)
+        _check_partials(rule, op, operands, out, last, oracle)
     return rule
 
 
@@ -111,14 +119,16 @@ def _check_partials(rule: Rule, op: Op, operands: tuple[float, ...], out: float,
         if op.kinks is None and not is_builtin(op) and is_bent(op, operands, place):
             check_kink(rule, op, operands, f"{op.name} bends here, at a point that its row does not list as a kink")
             return
-        rule.fault = Fault(
-            f"the rule's derivative by operand {place} is wrong",
-            partial,
-            truth,
-            allowed,
-            place,
-            oracles=_accusers(rule, op, operands, place) or (estimate.oracle,),
-        )
+        accusers, witnesses = _opinions(rule, op, operands, place, truth)
+        if estimate.oracle == "mpmath" and witnesses:
+            rule.doubt = (
+                f"the reference of {op.name} contradicts its forward function, whose derivative by operand {place} is"
+                f" {partial!r} according to the {witnesses[0]} and {truth!r} according to the reference (does it"
+                " compute with the functions of mp?)"
+            )
+            return
+        what = f"the rule's derivative by operand {place} is wrong"
+        rule.fault = Fault(what, partial, truth, allowed, place, oracles=accusers or (estimate.oracle,))
         return
 
 
@@ -137,14 +147,19 @@ def _allowed(rule: Rule, estimate: Estimate, op: Op, operands: Sequence[float], 
     return count * promise.derivative * ulp(size) + estimate.errors[k] + own + LOST
 
 
-def _accusers(rule: Rule, op: Op, operands: tuple[float, ...], place: int) -> tuple[str, ...]:
-    """Return the names of all the oracles that find the share at ``place`` wrong."""
+def _opinions(
+    rule: Rule, op: Op, operands: tuple[float, ...], place: int, truth: float
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the oracles that find the share at ``place`` wrong, and those that are sure of another truth."""
     partial = rule.partials[rule.places.index(place)]
-    found = []
+    accusers, witnesses = [], []
     for estimate in estimates(op, operands, [place]):
-        if not abs(partial - estimate.partials[0]) <= _allowed(rule, estimate, op, operands, 0, place):
-            found.append(estimate.oracle)
-    return tuple(found)
+        seen, error = estimate.partials[0], estimate.errors[0]
+        if not abs(partial - seen) <= _allowed(rule, estimate, op, operands, 0, place):
+            accusers.append(estimate.oracle)
+        elif error <= _CERTAIN * abs(seen) < abs(seen - truth):
+            witnesses.append(estimate.oracle)
+    return tuple(accusers), tuple(witnesses)
 
 
 def _disagrees_on_value(rule: Rule, estimate: Estimate, op: Op, operands: Sequence[float], out: float) -> bool:

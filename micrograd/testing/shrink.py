@@ -44,7 +44,12 @@ def _shorter(program: Program) -> Iterator[Program]:
     for name, *operands in program.instructions:
         numbers.append(operation_named(name).forward(*[numbers[x] if type(x) is int else x for x in operands]))
     length = len(program.instructions)
-    # One instruction alone, then ever longer tails, then the program without one instruction, then shorter heads.
+    # One operation on one input, one instruction, ever longer tails, all but one instruction, shorter heads.
+    for name, *operands in program.instructions:
+        used = [x for x in operands if type(x) is int]
+        if len(set(used)) > 1 or (length > 1 and len(used) > 1):
+            repeated = [0 if type(x) is int else x for x in operands]
+            yield Program((numbers[used[0]],), ((name, *repeated),))
     for k in range(length if length > 1 else 0):
         yield _part(program, numbers, {count + k}, count + k)
     size = 2

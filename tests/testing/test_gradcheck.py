@@ -34,7 +34,7 @@ def verdict(f: Callable[..., Any], *inputs: Any, **options: Any) -> str:
         (lambda x: x, (2.0,)),
         (lambda x, y: mg.sin(x * y) + x, (1.5, 2.0)),
         (lambda x: (x - 3.0) ** 2 / (x * x + 1.0), (-0.7,)),
-        (lambda x: (-2.0) ** 3.0 * x**3, (-2.0,)),  # a negative base, and an exponent that is a number
+        (lambda x: (x - 3.0) ** 3, (-2.0,)),  # a negative base, and an exponent that is a number
         (lambda x: x**2, (0.0,)),
         (lambda x: mg.where(x > 0.0, mg.log(x), x), (-1.0,)),  # the logarithm is nan, and nothing flows into it
         (lambda xs: mg.logsumexp(xs), ([1.0, -2.0, 700.0],)),
@@ -252,8 +252,10 @@ def test_a_kink_is_known_for_what_it_is(f: Callable[..., Any], inputs: tuple[flo
 
 @pytest.mark.parametrize("beside", [5e-324, 1e-300, 1e-17, 1e-12, 1e-8, 1e-4])
 def test_beside_a_kink_the_derivative_is_judged(beside: float) -> None:
-    for f, side in itertools.product((mg.relu, mg.abs, lambda x: mg.maximum(x, 0.0), mg.elu), (1.0, -1.0)):
-        assert verdict(f, side * beside, order=1) == "right"
+    functions: list[Callable[[Any], Any]] = [mg.relu, mg.abs, lambda x: mg.maximum(x, 0.0), mg.elu]
+    for f in functions:
+        assert verdict(f, beside, order=1) == "right"
+        assert verdict(f, -beside, order=1) == "right"
 
 
 @pytest.mark.parametrize(
