@@ -30,12 +30,12 @@ FLOORS: list[set[str]] = [
     {"_structure", "functional"},
     {"nn", "optim", "pictures", "testing", "compiler"},
     {"distributed"},
-    {"cli", "__init__", "__main__"},
+    {"cli", "pytest_plugin", "__init__", "__main__"},
 ]
 WINGS = FLOORS[5]
 BETWEEN_WINGS = {("pictures", "compiler")}  # the explorer runs on the compiler's JavaScript
 
-FUNCTIONS_MAY_IMPORT = {"cli", "__init__", "__main__", "_deps", "_console"}
+FUNCTIONS_MAY_IMPORT = {"cli", "pytest_plugin", "__init__", "__main__", "_deps", "_console"}
 IMPORTLIB = {"_deps", "__init__", "cli", "testing"}  # loading on demand: the faces, and the face of a wing
 HEAVY = {"numpy": {"arrays", "compiler"}, "rich": {"_console"}, "hypothesis": {"testing"}}
 

@@ -72,9 +72,9 @@ def test_version(capsys: pytest.CaptureFixture[str], option: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gard"], "unknown command 'gard' (one of: grad, ops, demo, bench, cache); did you mean 'grad'?"),
-        (["--nonsense"], "unknown command '--nonsense' (one of: grad, ops, demo, bench, cache)"),
-        (["\x1b[2J"], "unknown command '\ufffd[2J' (one of: grad, ops, demo, bench, cache)"),
+        (["gard"], "unknown command 'gard' (one of: grad, ops, check, demo, bench, cache); did you mean 'grad'?"),
+        (["--nonsense"], "unknown command '--nonsense' (one of: grad, ops, check, demo, bench, cache)"),
+        (["\x1b[2J"], "unknown command '\ufffd[2J' (one of: grad, ops, check, demo, bench, cache)"),
         (["\udcff" * 1000], "unknown command '\ufffd"),
     ],
 )

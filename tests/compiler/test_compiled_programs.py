@@ -15,8 +15,7 @@ from typing import Any
 import error_model
 import numpy as np
 import pytest
-from error_model import agree, bounds, graph_bound, sum_bound
-from forward_mode import directional
+from error_model import agree, bounds, sum_bound
 from hypothesis import HealthCheck, Phase, given, settings
 from support import same
 from table_rows import ROWS
@@ -26,6 +25,7 @@ from micrograd import Value
 from micrograd.compiler.lower import lowered
 from micrograd.compiler.program import Program as Compiled
 from micrograd.testing import Program, programs
+from micrograd.testing.rounding import path_bound, path_sizes
 
 pytest.importorskip("llvmlite", reason="the backend 'llvm' needs llvmlite")
 
@@ -139,10 +139,11 @@ def test_programs_of_exact_operations_have_the_eager_bits(backend: str) -> None:
     _, (_, rows) = several.value_and_grad(np.stack([bundle.inputs] * 3), bundle.weights)
     assert all(same(row, values) for row in (rows + 0.0).tolist())
     for p, span in zip(bundle.members, bundle.spans):
-        for k, (got, wanted) in enumerate(zip(by_input[span].tolist(), gradients[span])):
-            unit = [float(i == k) for i in range(len(p.inputs))]
-            size = directional(p, p.inputs, unit).size
-            assert agree(got, wanted, graph_bound(len(p.instructions), size)), (p, got, wanted)
+        leaves_of = [Value(x) for x in p.inputs]
+        sizes = path_sizes(p(*leaves_of))
+        for leaf, got, wanted in zip(leaves_of, by_input[span].tolist(), gradients[span]):
+            bound = path_bound(len(p.instructions), sizes.get(leaf, 0.0))
+            assert agree(got, wanted, bound), (p, got, wanted)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
