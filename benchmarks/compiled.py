@@ -183,8 +183,12 @@ def tell(
     unit: str,
     outcome: tuple[list[Runner], list[float], list[str]],
     notes: Sequence[str] = (),
+    scale: float = 1e6,
 ) -> Report:
-    """Make the report of a workload; ``unit`` is what a call's time is divided into, as in "us per sample"."""
+    """Make the report of a workload; ``unit`` is what a call's time is divided into, as in "us per sample".
+
+    ``scale`` is how many of the unit make a second.
+    """
     runners, pace, missing = outcome
     rows: list[tuple[Cell, ...]] = []
     results, failed, parallel = [], [], []
@@ -202,8 +206,8 @@ def tell(
             (
                 runner.case.label,
                 runner.entry.title,
-                significant(timing.minimum / per * 1e6),
-                significant(timing.median / per * 1e6),
+                significant(timing.minimum / per * scale),
+                significant(timing.median / per * scale),
                 ratio(timing.of_minima) if compared else "...",
                 ratio(timing.paired) if compared else "...",
                 significant(runner.first),

@@ -31,10 +31,14 @@ Form = Callable[[Mapping[str, Any]], Prepared]
 
 @dataclass(frozen=True)
 class Forms:
-    """One engine's forms: its version, and under the name of a workload and a variant, as in "c1 buffer", each form."""
+    """One engine's forms: its version, and under the name of a workload and a variant, as in "c1 buffer", each form.
+
+    ``judge`` is its gradient check, for T2.
+    """
 
     version: str
     forms: Mapping[str, Form]
+    judge: Callable[..., bool] | None = None
 
 
 def gathered(parts: Sequence[tuple[float, Prepared]]) -> Prepared:

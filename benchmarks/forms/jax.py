@@ -14,12 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erfc
+from jax.test_util import check_grads, check_vjp
 
 from benchmarks import c1 as c1_workload
 from benchmarks import c2 as c2_workload
 from benchmarks import c4 as c4_workload
 from benchmarks import c5 as c5_workload
 from benchmarks.forms import Forms, Prepared, gathered
+from benchmarks.t1 import function as checked_function
 
 __all__ = ["load"]
 
@@ -41,7 +43,9 @@ def load() -> Forms:
             "c3 hessian": c3_hessian,
             "c4": c4,
             "c5": c5,
+            "t1": t1,
         },
+        judge=accuses,
     )
 
 
@@ -163,3 +167,40 @@ def c5(problem: Problem) -> Prepared:
 
     function = jax.jit(jax.value_and_grad(unrolled))
     return Prepared(lambda: _numbers(function(inputs)))
+
+
+# --- T1 ------------------------------------------------------------------------------------------------------
+
+
+def t1(problem: Problem) -> Prepared:
+    def f(*xs: Any) -> Any:
+        return checked_function(jnp, *xs)
+
+    quick = jax.jit(f)
+
+    def call() -> Any:
+        inputs = problem["x"].tolist()
+        check_grads(quick, inputs, order=problem["order"], modes=["rev"])  # raises where it finds a difference
+        return quick(*inputs).item(), 1.0
+
+    return Prepared(call)
+
+
+# --- T2 ------------------------------------------------------------------------------------------------------
+
+
+def accuses(program: Any, gradient: Any) -> bool:
+    """Judge a gradient as JAX does a function and its vjp."""
+
+    def f(*inputs: Any) -> Any:
+        return np.float64(program(*map(float, inputs)))
+
+    def f_vjp(*inputs: Any) -> Any:
+        shares = gradient(list(map(float, inputs)))
+        return f(*inputs), lambda g: tuple(np.float64(g * share) for share in shares)
+
+    try:
+        check_vjp(f, f_vjp, tuple(map(np.float64, program.inputs)))
+    except AssertionError:
+        return True
+    return False

@@ -13,7 +13,9 @@ from benchmarks.c4 import COLUMNS
 from benchmarks.c5 import execute
 from benchmarks.e1 import LAYERS
 from benchmarks.forms import Forms, Prepared, gathered
+from benchmarks.t1 import function as checked_function
 from micrograd.nn import MLP
+from micrograd.testing import Program, gradcheck
 
 __all__ = ["load"]
 
@@ -37,7 +39,9 @@ def load() -> Forms:
             "c4": _c4,
             "c4 fastmath": lambda problem: _c4(problem, fastmath=True),
             "c5": c5,
+            "t1": t1,
         },
+        judge=accuses,
     )
 
 
@@ -221,3 +225,23 @@ def c5(problem: Problem) -> Prepared:
 
     compiled = _compiled(unrolled)
     return Prepared(lambda: compiled.value_and_grad(inputs), _About(compiled))
+
+
+# --- T1, T2 --------------------------------------------------------------------------------------------------
+
+
+def t1(problem: Problem) -> Prepared:
+    def f(*xs: Any) -> Any:
+        return checked_function(mg, *xs)
+
+    def call() -> Any:
+        inputs = problem["x"].tolist()
+        report = gradcheck(f, *inputs, order=int(problem["order"]))
+        return f(*inputs), float(report.verdict == "right")
+
+    return Prepared(call)
+
+
+def accuses(program: Program, gradient: Callable[[Sequence[float]], list[float]]) -> bool:
+    """Judge the gradient of a program; ours looks at the program itself."""
+    return gradcheck(program, *program.inputs, order=1).verdict == "wrong"

@@ -12,6 +12,7 @@ from benchmarks.c1 import layers
 from benchmarks.c2 import EPSILON, HEADS, groups
 from benchmarks.c4 import COLUMNS
 from benchmarks.forms import Forms, Prepared, gathered
+from benchmarks.t1 import function as checked_function
 
 __all__ = ["load"]
 
@@ -32,7 +33,9 @@ def load() -> Forms:
             "c3 hessian": c3_hessian,
             "c4": lambda problem: _c4(problem, _prices),
             "c4 compile": lambda problem: _c4(problem, torch.compile(_prices)),
+            "t1": t1,
         },
+        judge=accuses,
     )
 
 
@@ -147,3 +150,40 @@ def _c4(problem: Problem, prices: Function) -> Prepared:
         return values.detach().numpy(), tuple(gradient.numpy() for gradient in gradients)
 
     return Prepared(call)
+
+
+# --- T1 ------------------------------------------------------------------------------------------------------
+
+
+def t1(problem: Problem) -> Prepared:
+    def f(*xs: Any) -> Any:
+        return checked_function(torch, *xs)
+
+    def call() -> Any:
+        inputs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in problem["x"].tolist()]
+        right = torch.autograd.gradcheck(f, inputs)
+        if problem["order"] == 2:
+            right = torch.autograd.gradgradcheck(f, inputs) and right
+        return f(*inputs).item(), float(right)
+
+    return Prepared(call)
+
+
+# --- T2 ------------------------------------------------------------------------------------------------------
+
+
+def accuses(program: Callable[..., float], gradient: Callable[[Sequence[float]], list[float]]) -> bool:
+    """Judge a gradient as PyTorch does that of a function with a backward pass of its own."""
+
+    class Judged(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *inputs: Any) -> Any:
+            ctx.numbers = [x.item() for x in inputs]
+            return torch.tensor(program(*ctx.numbers), dtype=torch.float64)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return tuple(g * share for share in gradient(ctx.numbers))
+
+    inputs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in program.inputs]
+    return not torch.autograd.gradcheck(Judged.apply, inputs, raise_exception=False, check_undefined_grad=False)

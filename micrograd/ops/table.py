@@ -24,6 +24,7 @@ __all__ = [
     "UNSTATED",
     "Accuracy",
     "Op",
+    "forget",
     "handle_arrays",
     "is_builtin",
     "iterate",
@@ -249,6 +250,14 @@ def op(
         reference=reference,
         summary=summary or f"{name}, registered by micrograd.op",
     )
+
+
+def forget(name: str) -> None:
+    """Take an operation that a user registered out of the table again, its method too; what is not there is let be."""
+    if name in _builtin_names:
+        raise ValueError(f"{name!r} is a built-in operation and stays")
+    if _table.pop(name, None) is not None:
+        detach_method(name)
 
 
 def row(
