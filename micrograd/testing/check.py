@@ -87,7 +87,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str =
         report, root, call = _judged(f, inputs, order, oracle)
         if root is None or call is None:
             return report
-        return replace(report, program=_shortest_program(root, call, order, oracle))
+        return replace(report, program=_shortest_program(root, call, report.culprit, order, oracle))
 
 
 def assert_gradients(
@@ -300,9 +300,15 @@ def _gradients(call: Call) -> list[list[float]]:
 # --- the shortest program -----------------------------------------------------------------------------------------
 
 
-def _shortest_program(root: Value, call: Call, order: int, oracle: str) -> Program | None:
+def _shortest_program(root: Value, call: Call, culprit: Culprit | None, order: int, oracle: str) -> Program | None:
+    """Return the culprit alone, if that shows it, or else what is left of the whole after shrinking."""
+
     def is_wrong(program: Program) -> bool:
         return _judged(program, program.inputs, order, oracle)[0].verdict == WRONG
 
+    if culprit is not None and culprit.node.parents:
+        alone = program_of(culprit.node, list(dict.fromkeys(culprit.node.parents)))
+        if is_wrong(alone):
+            return alone
     program = program_of(root, call.inputs)
     return shortest(program, is_wrong) if is_wrong(program) else None
