@@ -62,9 +62,7 @@ def registered(name: str, **fields: Any) -> Iterator[Op]:
     try:
         yield mg.op(name, **fields)
     finally:
-        table._table.pop(name, None)
-        if name in vars(Operand):
-            delattr(Operand, name)
+        table.forget(name)
 
 
 def operands_of(op: Op, numbers: Sequence[float]) -> list[Any]:

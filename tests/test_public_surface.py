@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from support import registered, run_python
 
 import micrograd as mg
 from micrograd.ops import stubs
 
 NAMES = """
-    AnomalyError CompilationError ExpressionError GraphFileError StaleValueError TraceError
+    AnomalyError CompilationError ExpressionError GradientError GraphFileError StaleValueError TraceError
     Accuracy Op Value op operations
     array data_of grad_of
     detect_anomaly no_grad pause_gc scope
@@ -41,7 +42,10 @@ NAMES = """
 NOT_STARRED = ["abs", "compile", "pow", "sum"]  # a star import must not replace the builtins
 WINGS = {
     "nn": ["MLP", "Layer", "Module", "Neuron"],
-    "testing": ["Program", "programs", "values"],
+    "testing": """
+        Culprit Figures Outcome Program Report assert_gradients broadcastable_arrays check_operation expressions gradcheck
+        inputs program_of programs values
+    """.split(),
 }
 
 
@@ -139,11 +143,23 @@ def gradient(function: Callable[[mg.Value], Any]) -> float:
     return float(x.grad)
 
 
+def is_strategy(x: Any) -> bool:
+    return isinstance(x, st.SearchStrategy)
+
+
+def culprit() -> tuple[Any, ...]:
+    with registered("twofold", forward=lambda a: a, vjp=(lambda g, out, a: 2.0 * g,)) as twofold:
+        found = mg.testing.gradcheck(twofold, 3.0).culprit
+        assert isinstance(found, mg.testing.Culprit)
+        return found.operand, found.engine, found.expected
+
+
 X = 0.5
 # For each public name a call and what it returns; an operation is called with numbers, and differentiated.
 EXAMPLES: dict[str, tuple[Callable[[], Any], Any]] = {
     "AnomalyError": (lambda: issubclass(mg.AnomalyError, ArithmeticError), True),
     "ExpressionError": (lambda: str(mg.ExpressionError("no", 3)), "no (column 3)"),
+    "GradientError": (lambda: issubclass(mg.GradientError, AssertionError), True),
     "GraphFileError": (lambda: issubclass(mg.GraphFileError, ValueError), True),
     "CompilationError": (lambda: issubclass(mg.CompilationError, RuntimeError), True),
     "TraceError": (lambda: issubclass(mg.TraceError, TypeError), True),
@@ -240,8 +256,19 @@ EXAMPLES: dict[str, tuple[Callable[[], Any], Any]] = {
     "nn.Layer": (lambda: len(mg.nn.Layer(3, 2)([1.0, 2.0, 3.0])), 2),
     "nn.MLP": (lambda: len(mg.nn.MLP(2, [16, 16, 1]).parameters()), 337),
     "testing.Program": (lambda: mg.testing.Program((3.0,), (("mul", 0, 0),))(3.0), 9.0),
-    "testing.programs": (lambda: type(mg.testing.programs()).__name__.endswith("Strategy"), True),
-    "testing.values": (lambda: type(mg.testing.values()).__name__.endswith("Strategy"), True),
+    "testing.program_of": (lambda: (lambda x: mg.testing.program_of(x * x, [x])(3.0))(v()), 9.0),
+    "testing.gradcheck": (lambda: mg.testing.gradcheck(mg.tanh, X).verdict, "right"),
+    "testing.assert_gradients": (lambda: mg.testing.assert_gradients(mg.relu, 0.0).verdict, "not differentiable here"),
+    "testing.Report": (lambda: isinstance(mg.testing.gradcheck(mg.tanh, X), mg.testing.Report), True),
+    "testing.Figures": (lambda: mg.testing.gradcheck(mg.tanh, X).figures, mg.testing.Figures(1, 1, 1, 1, 1, 0.0, 2)),
+    "testing.Culprit": (lambda: culprit(), (0, 2.0, 1.0)),
+    "testing.check_operation": (lambda: mg.testing.check_operation(mg.tanh, "second order").verdict, "right"),
+    "testing.Outcome": (lambda: mg.testing.Outcome("tanh", "value", "right", 3, "").checked, 3),
+    "testing.broadcastable_arrays": (lambda: is_strategy(mg.testing.broadcastable_arrays()), True),
+    "testing.expressions": (lambda: is_strategy(mg.testing.expressions()), True),
+    "testing.inputs": (lambda: is_strategy(mg.testing.inputs()), True),
+    "testing.programs": (lambda: is_strategy(mg.testing.programs()), True),
+    "testing.values": (lambda: is_strategy(mg.testing.values()), True),
 }
 NEED_A_FOLDER = {"load", "save"}
 

@@ -13,6 +13,7 @@ from benchmarks.c2 import EPSILON, HEADS, groups
 from benchmarks.c4 import COLUMNS
 from benchmarks.forms import Forms, Prepared, gathered
 from benchmarks.t1 import function as checked_function
+from micrograd.testing import Program
 
 __all__ = ["load"]
 
@@ -172,7 +173,7 @@ def t1(problem: Problem) -> Prepared:
 # --- T2 ------------------------------------------------------------------------------------------------------
 
 
-def accuses(program: Callable[..., float], gradient: Callable[[Sequence[float]], list[float]]) -> bool:
+def accuses(program: Program, gradient: Callable[[Sequence[float]], list[float]]) -> bool:
     """Judge a gradient as PyTorch does that of a function with a backward pass of its own."""
 
     class Judged(torch.autograd.Function):

@@ -28,16 +28,41 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd._deps import require
 from micrograd.testing.check import assert_gradients, gradcheck
-from micrograd.testing.program import Program
+from micrograd.testing.operations import Outcome, check_operation
+from micrograd.testing.program import Program, program_of
 from micrograd.testing.report import Culprit, Figures, Report
 
 if TYPE_CHECKING:
+    from micrograd.testing.array_strategies import broadcastable_arrays as broadcastable_arrays
+    from micrograd.testing.input_strategies import inputs as inputs
+    from micrograd.testing.input_strategies import values as values
+    from micrograd.testing.strategies import expressions as expressions
     from micrograd.testing.strategies import programs as programs
-    from micrograd.testing.strategies import values as values
 
-_STRATEGIES = {"programs": "strategies", "values": "strategies"}
+_STRATEGIES = {
+    "broadcastable_arrays": "array_strategies",
+    "expressions": "strategies",
+    "inputs": "input_strategies",
+    "programs": "strategies",
+    "values": "input_strategies",
+}
 
-__all__ = ["Culprit", "Figures", "Program", "Report", "assert_gradients", "gradcheck", "programs", "values"]
+__all__ = [
+    "Culprit",
+    "Figures",
+    "Outcome",
+    "Program",
+    "Report",
+    "assert_gradients",
+    "broadcastable_arrays",
+    "check_operation",
+    "expressions",
+    "gradcheck",
+    "inputs",
+    "program_of",
+    "programs",
+    "values",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ happens: sides of 1, and missing dimensions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
@@ -19,9 +19,6 @@ from hypothesis.extra import numpy as numpy_strategies
 from micrograd.errors import describe
 from micrograd.ops.domain import REALS
 from micrograd.testing.input_strategies import ordinary_numbers
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = ["broadcastable_arrays"]
 
@@ -33,7 +30,7 @@ def broadcastable_arrays(
     elements: st.SearchStrategy[float] | None = None,
     *,
     min_dims: int = 1,
-) -> st.SearchStrategy[tuple[np.ndarray[Any, np.dtype[np.float64]], ...]]:
+) -> st.SearchStrategy[tuple[Any, ...]]:
     """Return a strategy for tuples of NumPy arrays of float64, each of a shape of its own, that broadcast together.
 
     Args:

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from mpmath import mp
-
+from micrograd._deps import require
 from micrograd.ops import Op
 from micrograd.ops.table import is_builtin
 
 __all__ = ["Exact", "exact", "ulps"]
+
+mp: Any = require("mpmath", extra="test", purpose="the oracle 'mpmath'").mp
 
 # (the step is 10 to the minus this, digits): each level is tried where the one before does not resolve the function.
 # The last one is for operands such as 1e-300, beside which cos is a constant to hundreds of digits.

@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from micrograd._deps import require
 from micrograd.ops import Op
 from micrograd.testing.complex_step import complex_step
 from micrograd.testing.differences import Slope, one_sided, slope
@@ -84,7 +83,6 @@ def has_mpmath() -> bool:
 def _by_mpmath(op: Op, operands: Sequence[float], places: Sequence[int], order: int) -> Estimate | None:
     if op.reference is None:
         return None
-    require("mpmath", extra="test", purpose="the oracle 'mpmath'")
     truth = importlib.import_module("micrograd.testing.exact").exact(op, operands, places, order=order)
     if truth is None:
         return None

@@ -16,7 +16,7 @@ from micrograd.engine import Value, captured
 from micrograd.graph import topological_order
 from micrograd.ops import Op
 
-__all__ = ["EPSILON", "SMALLEST", "carried", "extreme", "own_rounding", "path_bound", "running_errors"]
+__all__ = ["EPSILON", "SMALLEST", "carried", "extreme", "own_rounding", "path_bound", "path_sizes", "running_errors"]
 
 EPSILON = sys.float_info.epsilon
 SMALLEST = sys.float_info.min
@@ -34,6 +34,28 @@ def path_bound(uses: int, size: float) -> float:
         size: A, the sum over all paths of the products of the local derivatives' sizes.
     """
     return 4.0 * (uses + 1) * EPSILON * size
+
+
+def path_sizes(root: Value) -> dict[Value, float]:
+    """Return, for every node below ``root``, the sum over all paths of the products of the local derivatives' sizes.
+
+    It is what the gradient would be if nothing cancelled.
+
+    >>> x = Value(3.0)
+    >>> path_sizes(x * 2.0 - x)[x]
+    3.0
+    """
+    order = topological_order(root)
+    sizes = dict.fromkeys(order, 0.0)
+    sizes[root] = 1.0
+    for node in reversed(order):
+        row, size = node._op_row, sizes[node]
+        if row is None or size == 0.0:
+            continue
+        for x, slope in zip(node.operands, row.contributions(1.0, node._out, captured(node))):
+            if isinstance(x, Value) and slope != 0.0:
+                sizes[x] += size * abs(slope)
+    return sizes
 
 
 def own_rounding(op: Op, operands: Sequence[float], out: float) -> float:
@@ -84,9 +106,11 @@ def running_errors(roots: Sequence[Any], exact: Container[Value] = ()) -> list[f
 
 
 def extreme(op: Op, operands: Sequence[float], out: float) -> bool:
-    """Tell whether a point is so far out that the row promises nothing: not finite, subnormal, near overflow."""
+    """Tell whether the row promises nothing at a point: not in the domain, not finite, subnormal, or overflowing."""
     sizes = [abs(x) for x in operands if x != 0.0]
     if not all(map(math.isfinite, sizes)):
+        return True
+    if not all(op.domain[i if op.arity is not None else 0].contains(x) for i, x in enumerate(operands)):
         return True
     if any(size < SMALLEST for size in (*sizes, *([abs(out)] if out else ()))):
         return True

@@ -255,7 +255,7 @@ def _places(operands: Iterable[Any]) -> list[int]:
 
 @st.composite
 def _programs(draw: st.DrawFn, max_inputs: int, max_instructions: int, table: list[Op], taste: _Taste) -> Program:
-    # Dead code is simpler to leave out all at once than to cut out: what is drawn after it was drawn from a larger pool.
+    # Dead code that does not matter is left out all at once: cut out piece by piece, it takes along what comes later.
     with_dead_code = taste.shared and draw(st.sampled_from((False, True, True, True)))
     draft = _Draft(draw(_inputs(max_inputs, table, taste)), taste)
     # ``None`` is the end, also of a program of full length: then an instruction can be cut out, and the end is still
@@ -281,7 +281,7 @@ def _inputs(max_inputs: int, table: list[Op], taste: _Taste) -> st.SearchStrateg
     if not taste.anywhere and not taste.to_kinks:
         return st.lists(numbers, min_size=1, max_size=max_inputs)
     if taste.anywhere:
-        numbers |= edge_numbers(REALS)
+        numbers |= edge_numbers(REALS) | edge_numbers(REALS)  # as often as both signs of ordinary ones
     if taste.to_kinks:
         numbers |= st.sampled_from([beside(point, k) for point in _kink_points(table) for k in _FEW_ULPS])
     ulps = _FEW_ULPS if taste.to_kinks else (0,)

@@ -82,6 +82,7 @@ class Stub:
 
     name = "stub"
     title = "stub"
+    patience = 2.0
 
     def __init__(self, statement: str) -> None:
         self.command = (sys.executable, "-c", f"import sys; from micrograd.sums import total\n{statement}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import micrograd as mg
@@ -33,3 +35,13 @@ def test_an_anomaly_in_the_last_leaf_leaves_the_gradients_of_the_first_ones() ->
         with pytest.raises(AnomalyError, match=r"the gradient of w=0\.25 adds up to inf; it was 1e\+308 before"):
             loss.backward()
     assert (x.grad, w.grad, hidden.grad, loss.grad) == (0.25, 1e308, 0.5, 0.0)
+
+
+def test_a_tangent_depends_on_its_direction() -> None:
+    """A directional derivative is linear in the direction, and can be differentiated with respect to it."""
+    v = Value(2.0)
+    value, tangent = mg.jvp(mg.sin, (0.5,), (v,))
+    assert (value.data, tangent.data) == (math.sin(0.5), 2.0 * math.cos(0.5))
+    tangent.backward()
+    assert v.grad == math.cos(0.5)
+    assert mg.grad(lambda v: mg.jvp(mg.sin, (0.5,), (v,))[1])(2.0) == math.cos(0.5)
