@@ -641,11 +641,11 @@ def test_every_stage_grows_linearly_where_it_is_large(family: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["deep", "wide"])
-def test_a_million_nodes_pass_through_the_stages(family: str) -> None:
-    program = captured(FAMILIES[family](1_000_000), 2)
-    assert program.count() > 900_000
+def test_very_large_graphs_pass_through_the_stages(family: str) -> None:
+    program = captured(FAMILIES[family](200_000), 2)  # far beyond Python's recursion limit
+    assert program.count() > 180_000
     derived = lowered(gradient(with_chains(program), everything))
-    assert derived.count() < 40_000_000
+    assert derived.count() < 8_000_000
     assert derived.gradients
     assert len(derived.outputs) == 1
 
