@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import c1, c2, c3, c4, c5, e1, e2
+from benchmarks import c1, c2, c3, c4, c5, e1, e2, t1, t2
+from benchmarks.mutants import command as mutants
 from benchmarks.output import MarkerError, as_json, as_markdown, check_markers, show, write
 from benchmarks.peers import ENGINES, OURS, Peer
 from benchmarks.processes import WorkerError
@@ -42,6 +43,8 @@ WORKLOADS = {
     "c3": Workload(c3.SUMMARY, c3.SIZES, c3.REPEAT, c3.run),
     "c4": Workload(c4.SUMMARY, c4.SIZES, c4.REPEAT, c4.run),
     "c5": Workload(c5.SUMMARY, c5.SIZES, c5.REPEAT, c5.run),
+    "t1": Workload(t1.SUMMARY, t1.SIZES, t1.REPEAT, t1.run),
+    "t2": Workload(t2.SUMMARY, t2.SIZES, t2.REPEAT, t2.run),
 }
 
 
@@ -50,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description="Measure this engine and its peers side by side. Exit status: 0 measured, 1 failed or doubtful"
         " (engines disagree, the machine was noisy), 2 wrong usage.",
+        epilog="Another command, python -m benchmarks mutants, plants faults and counts who finds them; it has a --help"
+        " of its own.",
     )
     parser.add_argument(
         "workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}; all if none is named"
@@ -119,8 +124,11 @@ def _show_list() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["mutants"]:
+        return mutants.main(arguments[1:])
     parser = _parser()
-    options = parser.parse_args(argv)
+    options = parser.parse_args(arguments)
     if options.list:
         _show_list()
         return 0

@@ -1,4 +1,4 @@
-"""The command line: ``micrograd grad``, ``ops``, ``demo``, ``bench``, ``cache``.
+"""The command line: ``micrograd grad``, ``ops``, ``check``, ``demo``, ``bench``, ``cache``.
 
 A command is a module with ``run(arguments) -> exit code``, loaded when it is asked for. What ends every command alike
 is here: one line for an error, 130 for Ctrl-C, silence when the reader of a pipe has gone.
@@ -19,6 +19,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "grad": "the value of an expression and its derivatives",
     "ops": "the operations, where they are defined, and their derivatives",
+    "check": "is a gradient right? of a function, of operations, of random programs",
     "demo": "train a small network on Fisher's irises and account for one of its gradients",
     "bench": "what compiling gains on this machine, beside the frameworks that are installed",
     "cache": "where compiled code is kept, and how to delete it",
@@ -36,6 +37,7 @@ examples:
   micrograd grad "x**2 * sin(y)" x=3 y=pi/6 --hessian
   micrograd grad "(w + b - 1)**2 + (3*w + b - 2)**2" w=0.5 b=0 --explain b
   micrograd ops tanh log
+  micrograd check micrograd:hypot --at 3 4
   micrograd demo
   micrograd bench
 

@@ -29,9 +29,8 @@ _FAR = 1e60  # numbers of a user's function may overflow on the way from here on
 _COARSE = 1e-6  # relative: another number, not another rounding
 
 
-def domain_edges(op: Op, rng: random.Random, examples: int) -> Findings:
+def domain_edges(found: Findings, op: Op, rng: random.Random, examples: int) -> None:
     """Look at the borders of the domain, on both sides of them, and at what is not finite."""
-    found = Findings()
     for point, place in _points(rng, op, examples):
         out = forward(op, point)
         if out is None:
@@ -48,7 +47,6 @@ def domain_edges(op: Op, rng: random.Random, examples: int) -> Findings:
         shares = _shares(op, point, out)
         if shares is None or eager(op, point, places_of(op, point)) is None:
             _refused(found, op, point, "the rule")
-    return found
 
 
 def _points(rng: random.Random, op: Op, examples: int) -> Iterator[tuple[Point, int | None]]:
@@ -75,7 +73,8 @@ def _refused(found: Findings, op: Op, point: Point, what: str) -> None:
     stated = any(domain != REALS for domain in op.domain)
     if stated and inside(op, point) and all(abs(x) < _FAR for x in point) and not _overflows(op, point):
         raise Departure(f"{what} raises inside of the domain that the row states", point, order=0)
-    found.note(f"{what} raises at ({', '.join(map(repr, point))}), where IEEE 754 has inf or nan")
+    if not any(note.startswith(what) for note in found.notes):
+        found.note(f"{what} raises at ({', '.join(map(repr, point))}) and elsewhere, where IEEE 754 has inf or nan")
 
 
 def _overflows(op: Op, point: Point) -> bool:
@@ -103,7 +102,8 @@ def _shares(op: Op, point: Point, out: float) -> Any:
 
 def _check_inside(op: Op, point: Point, place: int | None, out: float) -> None:
     if math.isnan(out):
-        if is_builtin(op) or all(x == 0.0 or 1.0 / _FAR < abs(x) < _FAR for x in point):
+        # A product of many may meet an infinity and a zero on the way.
+        if (is_builtin(op) and op.arity is not None) or all(x == 0.0 or 1.0 / _FAR < abs(x) < _FAR for x in point):
             raise Departure("the value is nan inside of the domain", point, out, "a number", order=0)
     elif math.isinf(out):
         truth = _reference(op, point)
@@ -166,4 +166,5 @@ def _check_nan(found: Findings, op: Op, point: Point, place: int, out: float) ->
         return  # the operand has no influence here: the branch that ``where`` does not take, 1**x
     if is_builtin(op):
         raise Departure(f"operand {place} is nan, and the value is not", point, out, math.nan, order=0)
-    found.note(f"a nan is lost: the value at ({', '.join(map(repr, point))}) is {out!r}")
+    if not any(note.startswith("a nan") for note in found.notes):
+        found.note(f"a nan is lost: the value at ({', '.join(map(repr, point))}) is {out!r}")

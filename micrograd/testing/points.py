@@ -6,6 +6,7 @@ points come in every process; what is special is listed.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import random
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from micrograd.ops import Op
-from micrograd.ops.domain import Domain
+from micrograd.ops.domain import Domain, Interval
 from micrograd.testing.rounding import SMALLEST
 
 __all__ = [
@@ -138,8 +139,7 @@ def moderate(rng: random.Random, op: Op) -> Point:
             if abs(x) > 0.1 and domain.contains(x - 0.1) and domain.contains(x + 0.1):
                 return x
         for _ in range(_ATTEMPTS):
-            interval = rng.choice(domain.intervals)  # a narrow one, or one far from 0
-            low, high = max(interval.low, -1e6), min(interval.high, 1e6)
+            low, high = _window(rng.choice(domain.intervals))  # of a narrow one, or one far from 0
             x = low + (high - low) * rng.uniform(0.1, 0.9)
             if domain.contains(x):
                 return x
@@ -148,16 +148,20 @@ def moderate(rng: random.Random, op: Op) -> Point:
     return _finished(rng, op, map(drawn, _sized(rng, op)))
 
 
+def _window(interval: Interval) -> tuple[float, float]:
+    """Return the part of an interval that is next to its finite border."""
+    low, high = interval.low, interval.high
+    if math.isinf(low) and math.isinf(high):
+        return -3.0, 3.0
+    if math.isinf(low):
+        return high - 3.0 * max(1.0, abs(high)), high
+    return low, low + 3.0 * max(1.0, abs(low)) if math.isinf(high) else high
+
+
 def _middle(domain: Domain) -> float:
     """Return a number of a domain that is hard to hit."""
-    interval = domain.intervals[0]
-    if math.isinf(interval.low) and math.isinf(interval.high):
-        return 1.0
-    if math.isinf(interval.low):
-        return interval.high - max(1.0, abs(interval.high))
-    if math.isinf(interval.high):
-        return interval.low + max(1.0, abs(interval.low))
-    return interval.low + (interval.high - interval.low) / 2.0
+    low, high = _window(domain.intervals[0])
+    return low + (high - low) / 2.0
 
 
 # --- special points ---------------------------------------------------------------------------------------------
@@ -263,10 +267,16 @@ def _candidates(op: Op, start: Point, place: int) -> Iterator[float]:
     yield from (-quantity for quantity in along(0.0))
     grid = [-1e3, -30.0, -10.0, -4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0, 1e3]
     values = [along(x) for x in grid]
+    yield from (x for x, found in zip(grid, values) if 0.0 in found)
     for (low, before), (high, after) in itertools.pairwise(zip(grid, values)):
         for k, (first, second) in enumerate(zip(before, after)):
             if first * second < 0.0:
-                yield from _bisected(lambda x, k=k: (along(x) + [math.nan] * (k + 1))[k], low, high)
+                yield from _bisected(functools.partial(_nth, along, k), low, high)
+
+
+def _nth(along: Callable[[float], list[float]], k: int, x: float) -> float:
+    found = along(x)
+    return found[k] if k < len(found) else math.nan
 
 
 def _bisected(quantity: Callable[[float], float], low: float, high: float) -> Iterator[float]:
@@ -289,10 +299,11 @@ def _bisected(quantity: Callable[[float], float], low: float, high: float) -> It
 
 def beside_kinks(rng: random.Random, op: Op, kinks: Sequence[Point]) -> Iterator[Point]:
     """Generate points inside the domain that are near ``kinks``, at any distance, and not at a kink."""
-    for kink in kinks:
+    for kink in itertools.islice(itertools.cycle(kinks), max(24, len(kinks)) if kinks else 0):
         place = rng.randrange(len(kink) - (op.name == "take"))
         scale = max(map(abs, kink)) or 1.0
-        for step in (rng.choice((-1.0, 1.0)) * x * scale for x in (1e-12, 1e-6, 1e-3)):
+        for width in (12, 6, 2):
+            step = rng.choice((-1.0, 1.0)) * 10.0 ** -rng.uniform(width - 1, width) * scale
             point = (*kink[:place], kink[place] + step, *kink[place + 1 :])
-            if inside(op, point) and point != kink and all(quantity != 0.0 for quantity in quantities(op, point)):
+            if inside(op, point) and all(quantity != 0.0 for quantity in quantities(op, point)):
                 yield point

@@ -102,7 +102,8 @@ def running_errors(roots: Sequence[Any], exact: Container[Value] = ()) -> list[f
         numbers, out = captured(node), node._out
         given = [errors[x] if isinstance(x, Value) else 0.0 for x in node.operands]
         errors[node] = carried(row, numbers, out, given) + own_rounding(row, numbers, out)
-    return [errors[root] if isinstance(root, Value) else 0.0 for root in roots]
+    # An error that underflows is not nothing: it may be multiplied by 1e300 later.
+    return [errors[root] and max(errors[root], _LOST) if isinstance(root, Value) else 0.0 for root in roots]
 
 
 def extreme(op: Op, operands: Sequence[float], out: float) -> bool:

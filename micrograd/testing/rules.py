@@ -114,7 +114,7 @@ def _check_partials(rule: Rule, op: Op, operands: tuple[float, ...], out: float,
             rule.error = max(rule.error, abs(partial - truth) / (allowed or 1.0))
             continue
         if extreme(op, operands, out):
-            rule.doubt = f"{op.name} is at numbers so extreme that its row promises nothing"
+            rule.doubt = f"{op.name} is at numbers of which its row promises nothing"
             return
         if op.kinks is None and not is_builtin(op) and is_bent(op, operands, place):
             check_kink(rule, op, operands, f"{op.name} bends here, at a point that its row does not list as a kink")

@@ -8,20 +8,23 @@ begins with.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 from micrograd.ops.domain import Domain
 from micrograd.testing.check import gradcheck
-from micrograd.testing.input_strategies import inputs
+from micrograd.testing.input_strategies import MARGIN, inputs
 from micrograd.testing.report import INCONCLUSIVE, NOT_DIFFERENTIABLE, RIGHT, WRONG, Report
 
 __all__ = ["SEARCHING", "SHRINKING", "SHRINK_CALLS", "Finding", "counts_text", "search"]
@@ -31,6 +34,7 @@ SHRINK_CALLS = 500
 """Inputs that are tried, at most, to make a failing one simpler."""
 
 _SHRINK_SECONDS = 60.0
+_REACH = 1000.0
 
 
 @dataclass(frozen=True)
@@ -89,14 +93,14 @@ def search(
     >>> finding.verdict
     'right'
     >>> search(lambda x: x.data * x, ["[1, 8]"], examples=20).report.inputs
-    (1.0010000000000001,)
+    (2.0,)
     """
-    drawn = inputs(len(domains), list(domains))
+    drawn = inputs(len(domains), list(domains)) | st.tuples(*map(_far_numbers, domains))
     if edges:
         drawn |= inputs(len(domains), list(domains), edges=True)
     hunt = _Hunt(f, order, keep, advance)
 
-    @hypothesis.seed(seed)
+    # Settings above the seed: a seed puts settings without a database in place of those that it finds.
     @hypothesis.settings(
         max_examples=examples,
         database=None if folder is None else DirectoryBasedExampleDatabase(Path(folder)),
@@ -108,14 +112,13 @@ def search(
         verbosity=Verbosity.quiet,
         print_blob=False,
     )
+    @hypothesis.seed(seed)
     @hypothesis.given(drawn)
     def judge(numbers: tuple[float, ...]) -> None:
         hunt.judge(numbers)
 
-    try:
+    with suppress(_FoundError):
         judge()
-    except _Failed:
-        pass
     return hunt.finding()
 
 
@@ -129,15 +132,31 @@ def counts_text(tried: dict[str, int]) -> str:
     return ", ".join(f"{tried[verdict]} {word}" for verdict, word in words.items() if tried.get(verdict))
 
 
-class _Failed(Exception):
+def _far_numbers(domain: str | Domain) -> st.SearchStrategy[float]:
+    """Return a strategy for all of a bounded domain, and for a good part of one that is not.
+
+    What ``inputs`` draws stays near 0, where nothing overflows; but a function may be wrong from 10 on.
+    """
+    where = Domain.parse(domain) if isinstance(domain, str) else domain
+    pieces = []
+    for interval in where.intervals:
+        nearest = min(max(0.0, interval.low), interval.high)
+        reach = min(_REACH * max(1.0, abs(nearest)), sys.float_info.max / 4)
+        low, high = max(interval.low, nearest - reach), min(interval.high, nearest + reach)
+        sides = [(a, b) for a, b in ((max(low, MARGIN), high), (low, min(high, -MARGIN))) if a < b]
+        pieces += [st.floats(a, b) for a, b in sides or [(low, high)]]
+    return st.one_of(pieces).filter(where.contains)
+
+
+class _FoundError(Exception):
     """Tells Hypothesis that an input is what is looked for."""
 
 
-class _WrongGradient(_Failed):
+class _WrongGradientError(_FoundError):
     pass
 
 
-class _FunctionRaised(_Failed):
+class _FunctionError(_FoundError):
     pass
 
 
@@ -168,17 +187,22 @@ class _Hunt:
                 return
             outcome = self._outcome(numbers)
             self._count(outcome)
-        if isinstance(outcome, Report) and outcome.verdict != WRONG:
-            return
-        self.failing[key] = outcome
-        self.found, self.at = outcome, numbers
         if isinstance(outcome, Report):
+            if outcome.verdict != WRONG:
+                return
+            self.failing[key] = self.found = outcome
+            self.at = numbers
             if self.keep is not None:
                 self.keep(outcome)
             self._tell(numbers)
-            raise _WrongGradient
-        self._tell(numbers)
-        raise _FunctionRaised
+            raise _WrongGradientError
+        if isinstance(self.found, Report) and key not in self.failing:
+            return  # a wrong gradient is more than a function that raises somewhere
+        if not isinstance(self.found, Report):
+            self.found, self.at = outcome, numbers
+        self.failing[key] = outcome
+        self._tell(self.at)
+        raise _FunctionError
 
     def _outcome(self, numbers: tuple[float, ...]) -> Report | BaseException:
         try:

@@ -101,10 +101,11 @@ def _bend(node: Value, rule: Rule, u: Sequence[float], v: Sequence[float]) -> tu
     for i, step in enumerate(u):
         for j, other in enumerate(v):
             if step and other:
-                second, slack = rule.hessian[i][j], rule.hessian_slack[i][j]
-                total += step * second * other
-                size += abs(step * second * other)
-                loss += abs(step * slack * other)
+                # The steps first: a second derivative, or its slack, may be so small that one of them makes it 0.
+                second, slack, both = rule.hessian[i][j], rule.hessian_slack[i][j], step * other
+                total += second * both if second else 0.0
+                size += abs(second * both) if second else 0.0
+                loss += slack * abs(both) if slack else 0.0
     return total, size, loss
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,18 +21,24 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 
 from micrograd.ops import operations
+from micrograd.ops.table import is_builtin
 from micrograd.testing.check import gradcheck
 from micrograd.testing.program import Program
 from micrograd.testing.report import WRONG, Report
 from micrograd.testing.search import counts_text
 from micrograd.testing.strategies import programs
 
-__all__ = ["KINDS", "Case", "Tally", "check_programs"]
+__all__ = ["FAILED", "KINDS", "Case", "Tally", "check_programs"]
 
 KINDS = {"ordinary": {}, "at the edges": {"edges": True}, "near kinks": {"near_kinks": True}}
 """What the programs are like, and how the strategy is asked for them."""
 
+FAILED = "failed"
+"""Counts, among the verdicts, the programs that the check itself raised on."""
+
 _CHUNK = 250  # programs of one run of Hypothesis
+_WORTH = 200  # programs for each process; to start one takes as long as to judge a hundred
+_OFTEN = 9  # times more often
 _WAITING = 3  # chunks in the queue for every process: all are busy, and few are drawn in vain
 
 
@@ -57,7 +64,7 @@ class Tally:
     """The verdicts on many programs.
 
     Attributes:
-        counts: how many programs of each kind got which verdict; ``"failed"`` where the check itself raised.
+        counts: how many programs of each kind got which verdict, or ``FAILED``.
         partials: how many partial derivatives were held to an oracle.
         worst: the largest error among those that are right, as a part of what was allowed.
         cases: the programs that are wrong or failed.
@@ -95,6 +102,8 @@ def check_programs(
 ) -> Tally:
     """Judge so many random programs over the whole table of operations, and count the verdicts.
 
+    Operations that users registered come more often than the others.
+
     Args:
         count: how many.
         seed: the same one, with as many jobs, draws the same programs.
@@ -114,24 +123,26 @@ def check_programs(
     """
     if count < 1 or jobs < 1:
         raise ValueError(f"count and jobs are at least 1, not {count!r} and {jobs!r}")
-    tally = Tally()
+    tally = Tally({kind: Counter() for kind in _kinds(edges)})
+    told: Counter[str] = Counter()
 
     def received(part: Tally) -> None:
         for case in part.cases:
             if keep is not None:
                 keep(case)
         tally.add(part)
-        if advance is not None:
-            figures = counts_text(tally.total)
-            for _ in range(part.total.total()):
-                advance(figures)
+        for verdict in part.total.elements():
+            told[verdict] += 1
+            if advance is not None:
+                advance(counts_text(told))
 
     chunks = list(_chunks(count, seed, edges, order))
-    if jobs == 1 or len(chunks) == 1:
+    jobs = min(jobs, len(chunks), count // _WORTH)
+    if jobs <= 1:
         for chunk in chunks:
             _run(chunk, received)
     else:
-        _run_in_processes(chunks, min(jobs, len(chunks)), modules, received)
+        _run_in_processes(chunks, jobs, modules, received)
     return tally
 
 
@@ -145,15 +156,20 @@ class _Chunk:
 
 
 def _chunks(count: int, seed: int, edges: bool, order: int) -> Iterator[_Chunk]:
-    kinds = list(KINDS) if edges else list(KINDS)[:1]
+    kinds = _kinds(edges)
     size = min(_CHUNK, -(-count // len(kinds)))
     numbers = random.Random(seed)
-    names = tuple(operations())
+    own = [name for name, op in operations().items() if not is_builtin(op)]
+    names = (*operations(), *own * _OFTEN)
     drawn = place = 0
     while drawn < count:
         size = min(size, count - drawn)
         yield _Chunk(kinds[place % len(kinds)], size, numbers.getrandbits(64), order, names)
         drawn, place = drawn + size, place + 1
+
+
+def _kinds(edges: bool) -> list[str]:
+    return list(KINDS)[: len(KINDS) if edges else 1]
 
 
 def _run(chunk: _Chunk, received: Callable[[Tally], object]) -> None:
@@ -181,7 +197,7 @@ def _judged(chunk: _Chunk, program: Program) -> Tally:
         report = gradcheck(program, *program.inputs, order=chunk.order)
     except Exception as error:
         case = Case(chunk.kind, program, None, f"{type(error).__name__}: {error}")
-        return Tally({chunk.kind: Counter(failed=1)}, cases=[case])
+        return Tally({chunk.kind: Counter({FAILED: 1})}, cases=[case])
     wrong = report.verdict == WRONG
     return Tally(
         counts={chunk.kind: Counter({report.verdict: 1})},
@@ -219,7 +235,8 @@ def _run_in_processes(
 
 
 def _begin(modules: Sequence[str]) -> None:
-    """Prepare a process: Ctrl-C is meant for the one that waits for it."""
+    """Prepare a process: Ctrl-C is meant for the one that waits for it, and standard output is that one's too."""
+    sys.stdout = sys.stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in modules:
         import_module(module)

@@ -184,6 +184,10 @@ def test_what_the_toolkit_says() -> None:
     found = Toolkit().found
     assert found(0, "all right") == ""
     assert found(1, "1 operation is wrong\n") == "1 operation is wrong"
+    assert found(1, "neg  ok 61\n\nrelu, kinks: wrong (0 checked)\n  relu(0.0): documented to be 0\n  got 1.0\n") == (
+        "relu, kinks: wrong (0 checked): relu(0.0): documented to be 0"
+    )
+    assert found(1, "judging 1/3  1 right\nordinary: NameError: name 'x'\n  Program(\n") == "NameError: name 'x'"
     assert found(1, "Traceback (most recent call last):\n  ...\nKeyError: 'x'\n") == "the engine raises: KeyError: 'x'"
     with pytest.raises(JudgeError, match="ended with status 2: unknown option"):
         found(2, "unknown option\n")

@@ -42,7 +42,7 @@ def read(x):
 def line(x): return mg.relu(x)
 def flat(x): return mg.Value(1.0) + 0.0 * x.data
 def log(x): return mg.log(x)
-def root(x, y): return x / math.sqrt(y.data)
+def root(x, y): return x * y + 0.0 * math.floor(math.sqrt(y.data) * 0.0)
 def zero(x): return x * (1 / 0)
 def nothing(x): pass
 def many(*xs): return mg.sum(xs)
@@ -309,7 +309,7 @@ USAGE = [
 ]
 RAISES = [
     (["model:root", "--at", "1", "-1"], "model.py:22: ValueError: math domain error (at (1.0, -1.0))"),
-    (["model:root"], "ValueError: math domain error (at (0.0, -1.0)); --in says where a function is defined"),
+    (["model:root"], "ValueError: math domain error (at ("),
     (["model:zero"], "model.py:23: ZeroDivisionError: division by zero (at (0.0)); --in says"),
     (["model:nothing", "--at", "1"], "model.py:24: nothing returned None (type NoneType); a gradient needs a function"),
     (["model:leaves"], "model.py:31: SystemExit: 0 (at (0.0))"),
@@ -538,3 +538,13 @@ print(main(["check", "model:product", "--at", "1", "2"]), main(["check", "model:
     printed = run_python(program)
     assert printed.startswith("right: model:product at (1.0, 2.0)\n")
     assert printed.endswith("0 2\n")
+
+
+def test_a_search_leaves_nothing_behind(project: Path) -> None:
+    program = """
+from micrograd.cli import main
+print(main(["check", "model:product", "--in", "(0, inf)", "--examples", "5"]))
+"""
+    printed = run_python(program, PYTHONDONTWRITEBYTECODE="1")
+    assert printed.endswith("5 right\n0\n")
+    assert {path.name for path in project.iterdir()} == {"model.py", "package"}

@@ -36,7 +36,7 @@ def test_what_is_drawn_is_inside_the_domain(row: Op) -> None:
         for point in (moderate(rng, row), anywhere(rng, row)):
             assert inside(row, point)
             assert isinstance(row.forward(*point), float)
-        assert all(abs(x) <= 3.0 for x in moderate(rng, row)[: row.arity])
+        assert row.name == "take" or all(abs(x) <= 3.0 for x in moderate(rng, row))
 
 
 @by_name

@@ -121,6 +121,22 @@ def test_what_the_function_raises_is_found_with_the_simplest_inputs() -> None:
     assert isinstance(search(leaves, ["(-inf, inf)"]).error, SystemExit)
 
 
+def test_a_wrong_gradient_is_more_than_a_function_that_raises() -> None:
+    def f(x: Any) -> Any:
+        return detached(x) * math.sqrt(abs(x.data) - 0.5)
+
+    for seed in range(4):
+        finding = search(f, ["(-inf, inf)"], seed=seed)
+        if finding.verdict == "wrong":
+            assert finding.error is None
+            assert finding.report is not None
+            assert finding.report.inputs == finding.inputs
+        else:
+            assert isinstance(finding.error, ValueError)
+    assert search(f, ["[0.6, 8]"]).verdict == "wrong"
+    assert search(lambda x: f(x + 0.0), ["[0.51, 8]"]).verdict == "wrong"
+
+
 def test_ctrl_c_goes_through_and_what_failed_is_kept(tmp_path: Path) -> None:
     calls = 0
 
