@@ -7,7 +7,7 @@ programs for Hypothesis.
 ======================  ===============================================================================================
 ``check.py``            the verdict: ``gradcheck``, ``assert_gradients``
 ``report.py``           what is found out: ``Report``, ``Culprit``
-``recording.py``        calls of the function: is it what its graph says?
+``recording.py``        calls of the function; ``influences.py``: is it what its graph says?
 ``rules.py``            the first level: every rule against an oracle; ``rule_derivatives.py``: and its derivative
 ``oracles.py``          the oracles: ``exact.py`` (mpmath), ``complex_step.py``, ``differences.py``
 ``kinks.py``            where there is no derivative, and what the engine has to give there

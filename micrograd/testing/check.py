@@ -22,26 +22,22 @@ from micrograd.engine import Value
 from micrograd.errors import GradientError, describe
 from micrograd.graph import topological_order
 from micrograd.testing.findings import Fault, Rule
+from micrograd.testing.influences import Missing, missing_influence
 from micrograd.testing.oracles import ORACLES
 from micrograd.testing.passes import PassFault, Survey, check_pass, survey
 from micrograd.testing.program import Program, program_of
 from micrograd.testing.recording import (
     Call,
-    detached_numbers,
     difference_between,
     function_name,
     numbers_of,
     record,
-    slope_of,
 )
 from micrograd.testing.report import INCONCLUSIVE, NOT_DIFFERENTIABLE, RIGHT, WRONG, Culprit, Figures, Report
 from micrograd.testing.second_passes import check_second_pass
 from micrograd.testing.shrink import shortest
 
 __all__ = ["assert_gradients", "gradcheck"]
-
-_CLEAR = 32.0  # times the error of differences: the margin by which they may accuse
-_MOST_SLOPES = 64  # inputs for which a function with detached numbers is differentiated as a whole
 
 
 def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str = "best") -> Report:
@@ -182,9 +178,13 @@ def _examined(
         figures=_figures(blank, surveys, known),
         oracle=max((r.oracle for r in known.values()), key=_weakness, default=""),
     )
-    unseen = _unrecorded(f, structure, call, report, surveys)
-    if unseen is not None:
-        return unseen, None
+    missing = missing_influence(f, structure, report.inputs, call)
+    if isinstance(missing, Missing):
+        return _wrong(report, missing.node, missing.fault), None
+    if missing is not None:
+        kinks.append(missing)
+    elif not any(found.connected for found in surveys.values()):
+        doubts.append("the result does not depend on the inputs, so there is no gradient to check")
     if doubts:
         return replace(report, reason=doubts[0]), None
     if kinks:
@@ -231,70 +231,6 @@ def _wrong(report: Report, node: Value, fault: Fault) -> Report:
     return replace(
         report, verdict=WRONG, oracle=fault.oracles[0] if fault.oracles else "", reason=fault.what, culprit=culprit
     )
-
-
-# --- influences that the graph does not have ----------------------------------------------------------------------
-
-
-def _unrecorded(
-    f: Callable[..., Any], structure: Structure, call: Call, report: Report, surveys: dict[Value, Survey]
-) -> Report | None:
-    """Judge a function whose graph has numbers that move with the inputs, or none of the inputs at all."""
-    numbers = list(report.inputs)
-    detached = detached_numbers(f, structure, numbers, call)
-    if not detached:
-        if any(found.connected for found in surveys.values()):
-            return None
-        return replace(
-            report,
-            verdict=INCONCLUSIVE,
-            reason="the result does not depend on the inputs, so there is no gradient to check",
-        )
-    gradients = _gradients(call)
-    judged = 0
-    for k, gradient in enumerate(gradients):
-        for i in range(min(len(numbers), _MOST_SLOPES)):
-            true = slope_of(f, structure, numbers, k, i)
-            if true is None:
-                continue
-            judged += 1
-            allowed = _CLEAR * true.error + 1e-6 * abs(true.value)
-            if abs(gradient[i] - true.value) > allowed:
-                first = detached[0]
-                node = call.inputs[i] if first.node is None else first.node
-                what = (
-                    f"the gradient by input {i} misses an influence: the number {first.number!r} moves with the inputs"
-                    " and is not connected to them (was .data read, or math used instead of micrograd?)"
-                )
-                fault = Fault(
-                    what,
-                    gradient[i],
-                    true.value,
-                    allowed,
-                    None if first.node is None else first.place,
-                    1,
-                    ("differences",),
-                )
-                return _wrong(report, node, fault)
-    if judged:
-        return None
-    return replace(
-        report,
-        verdict=INCONCLUSIVE,
-        reason="the graph changes with the inputs, and the function is too rough for differences to tell more",
-    )
-
-
-def _gradients(call: Call) -> list[list[float]]:
-    """Return the engine's gradient of every result."""
-    found = []
-    for root in call.outputs:
-        for x in call.inputs:
-            x.grad = 0.0
-        if isinstance(root, Value):
-            root.backward()
-        found.append([x.grad for x in call.inputs])
-    return found
 
 
 # --- the shortest program -----------------------------------------------------------------------------------------

@@ -1,40 +1,25 @@
-"""Calls of the function that is checked: on fresh leaves, again, and beside the point.
+"""Calls of the function that is checked, on fresh leaves.
 
 A backward pass sees the graph that was recorded, and nothing else. So a function has to be what its graph says: the
-same at every call, leaving its arguments alone, and with every influence of an input recorded. What a function reads
-out of an input through ``.data`` becomes a number in the graph, which moves when the inputs move; that is how it is
-found.
+same at every call, and leaving its arguments alone.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from micrograd import _modes
 from micrograd._structure import Structure, flatten
-from micrograd.engine import Value, captured
+from micrograd.engine import Value
 from micrograd.errors import describe, not_a_number
 from micrograd.graph import topological_order
 from micrograd.ops import Op
 from micrograd.ops.floats import as_float
-from micrograd.testing.differences import Slope, slope
 from micrograd.testing.program import Program
 
-__all__ = [
-    "Call",
-    "Detached",
-    "detached_numbers",
-    "difference_between",
-    "function_name",
-    "numbers_of",
-    "record",
-    "slope_of",
-]
-
-_NUDGE = 2.0**-30
+__all__ = ["Call", "difference_between", "function_name", "nodes_of", "numbers_of", "record"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +95,8 @@ def _shown(numbers: Sequence[float]) -> str:
     return f"({shown}{', ...' if len(numbers) > 6 else ''})"
 
 
-def _nodes(call: Call) -> list[Value]:
+def nodes_of(call: Call) -> list[Value]:
+    """Return every node below the results, operands first."""
     return topological_order(*[x for x in call.outputs if isinstance(x, Value)])
 
 
@@ -120,72 +106,9 @@ def difference_between(first: Call, second: Call) -> str:
         return f"two calls at the same inputs returned {_shown(first.results)} and {_shown(second.results)}"
     if len(first.results) != len(second.results):
         return "two calls at the same inputs returned structures of different sizes"
-    mine, other = _nodes(first), _nodes(second)
+    mine, other = nodes_of(first), nodes_of(second)
     if [node.op for node in mine] != [node.op for node in other]:
         return "two calls at the same inputs built different graphs"
     if [repr(node.data) for node in mine] != [repr(node.data) for node in other]:
         return "two calls at the same inputs built graphs with different numbers"
     return ""
-
-
-# --- what is not recorded ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Detached:
-    """A number in the graph that moves with the inputs without being connected to them.
-
-    Attributes:
-        node: the node that has it as an operand; ``None`` where the graph as a whole changes.
-        place: which operand, from 0.
-        number: the number at the point.
-    """
-
-    node: Value | None
-    place: int | None
-    number: float
-
-
-def detached_numbers(
-    f: Callable[..., Any], structure: Structure, numbers: Sequence[float], call: Call
-) -> list[Detached]:
-    """Call ``f`` beside the point and return the numbers that moved; none where the graph says it all."""
-    beside = [x + _NUDGE * (1.0 + 0.1 * (k % 7)) * (abs(x) or 1.0) for k, x in enumerate(numbers)]
-    if not all(map(math.isfinite, beside)):
-        return []
-    try:
-        other = record(f, structure, beside)
-    except Exception:
-        # Outside of what f accepts; then there is nothing to compare with, and the graph is what is judged.
-        return []
-    mine, theirs = _nodes(call), _nodes(other)
-    if [node.op for node in mine] != [node.op for node in theirs]:
-        return [Detached(None, None, math.nan)]
-    inputs = set(call.inputs)
-    moved = {
-        node
-        for node, twin in zip(mine, theirs)
-        if node._op_row is None and node not in inputs and repr(node.data) != repr(twin.data)
-    }
-    found = []
-    for x, number, there in zip(call.outputs, call.results, other.results):
-        if x in moved or (not isinstance(x, Value) and repr(number) != repr(there)):
-            found.append(Detached(None, None, number))
-    for node, twin in zip(mine, theirs):
-        for place, (x, y) in enumerate(zip(node.operands, twin.operands)):
-            if x in moved or (type(x) is float and type(y) is float and repr(x) != repr(y)):
-                found.append(Detached(node, place, captured(node)[place]))
-    return found
-
-
-def slope_of(
-    f: Callable[..., Any], structure: Structure, numbers: Sequence[float], output: int, place: int
-) -> Slope | None:
-    """Return the derivative of one result of ``f`` by one input, by differences of the function itself."""
-
-    def along(x: float) -> float:
-        there = list(numbers)
-        there[place] = x
-        return record(f, structure, there).results[output]
-
-    return slope(along, numbers[place])

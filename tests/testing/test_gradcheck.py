@@ -173,6 +173,26 @@ def test_an_influence_that_is_not_recorded_is_caught() -> None:
     assert verdict(lambda x: x + math.exp(x.data), 1.0) == "wrong"
 
 
+def test_an_influence_that_is_not_recorded_is_caught_among_many_inputs() -> None:
+    def f(xs: list[Value]) -> Any:
+        return mg.sum(xs) * mg.mean([x.data for x in xs])
+
+    report = gradcheck(f, [0.1 * i + 1.0 for i in range(100)], order=1)
+    assert report.verdict == "wrong"
+    assert "by all inputs together" in report.reason
+
+
+def test_a_branch_in_python_is_no_missing_influence() -> None:
+    def f(x: Value) -> Any:
+        return x * 3.0 if x.data > 1.0 else x * x + 2.0
+
+    assert verdict(f, 2.0) == verdict(f, 0.5) == "right"
+    report = gradcheck(f, 1.0)  # the slopes are 2 and 3
+    assert report.verdict == "not differentiable here"
+    assert "takes another branch" in report.reason
+    assert verdict(lambda x: x if x.data > 0.0 else 0.0, 0.0) == "not differentiable here"
+
+
 def test_a_forward_function_that_is_not_its_reference_is_caught() -> None:
     with registered(
         "sine",
