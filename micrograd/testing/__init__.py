@@ -11,7 +11,7 @@ programs for Hypothesis.
 ``rules.py``            the first level: every rule against an oracle; ``rule_derivatives.py``: and its derivative
 ``oracles.py``          the oracles: ``exact.py`` (mpmath), ``complex_step.py``, ``differences.py``
 ``kinks.py``            where there is no derivative, and what the engine has to give there
-``passes.py``           the second level: the backward pass against forward mode; ``second_passes.py`` once more
+``passes.py``           the second level: the backward pass against forward mode; ``second_passes.py``, ``laws.py``
 ``rounding.py``         how far rounding may carry a result
 ``program.py``          ``Program``, straight-line code; ``shrink.py`` makes it short
 ``strategies.py``       Hypothesis strategies: Values, inputs, expressions, programs; ``array_strategies.py``

@@ -23,6 +23,7 @@ from micrograd.errors import GradientError, describe
 from micrograd.graph import topological_order
 from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.influences import Missing, missing_influence
+from micrograd.testing.laws import check_laws
 from micrograd.testing.oracles import ORACLES
 from micrograd.testing.passes import PassFault, Survey, check_pass, survey
 from micrograd.testing.program import Program, program_of
@@ -197,7 +198,7 @@ def _passed(found: Survey, stage: int) -> PassFault | str:
     if not found.complete or not all(math.isfinite(p) for rule in found.rules.values() for p in rule.partials):
         return ""
     if stage == 1:
-        return check_pass(found)
+        return check_pass(found) or check_laws(found)
     return "" if found.kinks or found.doubts else check_second_pass(found)
 
 

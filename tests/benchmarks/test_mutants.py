@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import doctest
 import json
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.mutants import command, harness
+from benchmarks.mutants import mutant as mutant_module
 from benchmarks.mutants.faults import MUTANTS
 from benchmarks.mutants.harness import ControlError, Verdict, examine
 from benchmarks.mutants.judges import JUDGES, Command, JudgeError, OwnTests, Toolkit
@@ -32,6 +34,10 @@ def test_a_mutant_fits_the_source_and_changes_the_program(mutant: Mutant) -> Non
     assert mutant.category in CATEGORIES
     assert "own" in mutant.judges
     assert set(mutant.judges) <= {judge.name for judge in JUDGES}
+
+
+def test_doctests() -> None:
+    assert doctest.testmod(mutant_module).failed == 0
 
 
 def test_names_and_patches_are_unique() -> None:
@@ -223,8 +229,8 @@ def test_the_report_counts_faults_alarms_and_failures() -> None:
     assert result.rows[0] == [CATEGORIES["sweep"], 3.0, "1 of 2", 2.0]
     assert result.rows[-1] == ["all", 3.0, "1 of 2", 2.0]
     text = "\n".join(result.notes)
-    assert "50.0% of the faults that it can see are found; 1 false alarms in 3 looks" in text
-    assert "missed (the sum is a difference)" in text
+    assert "50.0% of the faults that it is asked about are found; false alarms at code without a fault: 1 of 3" in text
+    assert "not found by the stub: missed (the sum is a difference)" in text
     assert "no fault, silent: the sum is a difference; the same" in text
     assert "false alarm of stub: alarm (why)" in result.problems
     assert "stub failed on broken: status 7" in result.problems

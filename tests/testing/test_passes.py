@@ -153,6 +153,22 @@ def test_a_leaf_that_does_not_accumulate_is_caught(monkeypatch: pytest.MonkeyPat
     assert "one more gradient" in report.reason
 
 
+def test_numbers_that_are_read_after_the_forward_pass_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(order: list[Value], leaves: dict[Value, Any]) -> None:
+        for node in order:
+            node._a, node._b = [x.data if isinstance(x, Value) else x for x in (node._left, node._right)]
+        naive_sweep()(order, leaves)
+
+    report = caught(monkeypatch, "_sweep", late)
+    assert "changed after the forward pass" in report.reason
+
+
+def test_a_constant_upstream_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = engine._sow
+    report = caught(monkeypatch, "_sow", lambda seeds, leaves: right([(root, 1.0) for root, _ in seeds], leaves))
+    assert "upstream gradient of -2" in report.reason
+
+
 def test_a_second_derivative_that_misses_a_path_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     right = engine._contributions
 
