@@ -123,7 +123,7 @@ def survey(
         if node.op == "where" and isinstance(operands[0], Value):
             found.kinks.extend(_switching(operands[0], depends))
         for k, place in enumerate(places):
-            if rule.partials[k] != 0.0 or (order == 2 and _bends(rule, k)):
+            if rule.partials[k] != 0.0 or rule.slack[k] != 0.0 or (order == 2 and _bends(rule, k)):
                 live.add(operands[place])
     found.order.reverse()
     return found

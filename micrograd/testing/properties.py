@@ -320,7 +320,7 @@ def _checked(op: Op, point: Point, order: int, found: Findings) -> Rule | None:
     if fault is not None and fault.order == 2 and math.isnan(fault.engine) and _is_far_out(point):
         found.doubts.append(f"the second derivative overflows on the way at {_listed(point)}")
         return None
-    if fault is not None and not is_credible(op, point, fault.engine, fault.expected, fault.oracles):
+    if fault is not None and not is_credible(op, point, fault):
         found.doubts.append(f"{fault.what} at {_listed(point)}, says {', '.join(fault.oracles)}, a weak oracle here")
         return None
     if fault is not None:
@@ -334,12 +334,13 @@ def _is_far_out(point: Point) -> bool:
     return any(x != 0.0 and not 1e-100 < abs(x) < 1e100 for x in point)
 
 
-def is_credible(op: Op, point: Point, engine: float, expected: float, oracles: Sequence[str]) -> bool:
+def is_credible(op: Op, point: Point, fault: Fault) -> bool:
     """Tell whether an accusation counts: where the oracle is weak, only a clear one at a point of everyday size.
 
     Differences do not see an oscillation that is finer than their steps, nor what cancels in the forward function or in
     the rule; the complex step underflows, and at a border it does not leave the domain on the side where it should.
     """
+    oracles, size = fault.oracles, max(abs(fault.engine), abs(fault.expected))
     if "mpmath" in oracles or "convention" in oracles or (is_builtin(op) and not oracles):
         return True
     for x, domain in zip(point, domains(op, len(point))):
@@ -348,7 +349,28 @@ def is_credible(op: Op, point: Point, engine: float, expected: float, oracles: S
         is_far = all(interval.low > _EVERYDAY[1] or interval.high < -_EVERYDAY[1] for interval in domain.intervals)
         if x != 0.0 and not _EVERYDAY[0] <= abs(x) <= _EVERYDAY[1] and not is_far:
             return False
-    return not abs(engine - expected) <= _CLEAR * max(abs(engine), abs(expected))
+    if abs(fault.engine - fault.expected) <= _CLEAR * (max(size, 1.0) if op.accuracy.absolute else size):
+        return False
+    return all(x in _SIMPLE for x in point) or "at this kink" in fault.what or _persists(op, point, fault)
+
+
+def _persists(op: Op, point: Point, fault: Fault) -> bool:
+    """Tell whether an oracle accuses the rule beside a point too; an oracle that was misled is misled in another way."""
+    places = places_of(op, point)
+    for nudge in (1.0 - 1e-4, 1.0 - 1e-5, 1.0 + 1e-5, 1.0 + 1e-4):
+        there = tuple([x * nudge if k in places else x for k, x in enumerate(point)])
+        out = forward(op, there)
+        if out is None:
+            return False
+        try:
+            again = check_rule(op, there, out, places, max(fault.order, 1)).fault
+        except REFUSALS:
+            return False
+        if again is None or abs(again.engine - again.expected) < 0.5 * abs(fault.engine - fault.expected):
+            return False
+        if abs(again.expected - fault.expected) > 0.5 * max(abs(again.expected), abs(fault.expected)):
+            return False
+    return True
 
 
 def _departure(fault: Fault, point: Point) -> Departure:

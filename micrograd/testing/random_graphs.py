@@ -22,6 +22,7 @@ from micrograd.testing.points import moderate
 from micrograd.testing.program import Program
 from micrograd.testing.properties import REFUSALS, Departure, Findings, forward, is_credible
 from micrograd.testing.report import INCONCLUSIVE, WRONG, Report
+from micrograd.testing.rules import Fault
 from micrograd.testing.strategies import programs
 
 __all__ = ["random_graphs"]
@@ -130,8 +131,16 @@ def _is_credible(report: Report) -> bool:
     culprit = report.culprit
     if culprit is None or culprit.node.op == "" or not culprit.oracles or "forward mode" in culprit.oracles:
         return True
-    row = operations()[culprit.node.op]
-    return is_credible(row, captured(culprit.node), culprit.engine, culprit.expected, culprit.oracles)
+    fault = Fault(
+        culprit.what,
+        culprit.engine,
+        culprit.expected,
+        culprit.bound,
+        culprit.operand,
+        culprit.order,
+        culprit.oracles,
+    )
+    return is_credible(operations()[culprit.node.op], captured(culprit.node), fault)
 
 
 def _departure(report: Report) -> Departure:

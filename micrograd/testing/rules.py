@@ -16,11 +16,12 @@ from micrograd.ops.table import is_builtin
 from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule, is_trusted, ulp
 from micrograd.testing.kinks import check_kink, explain_silence, is_bent, selects
 from micrograd.testing.oracles import Estimate, estimates
-from micrograd.testing.rounding import extreme, own_rounding
+from micrograd.testing.rounding import SMALLEST, extreme, own_rounding
 from micrograd.testing.rule_derivatives import check_second, own_errors
 
 __all__ = ["Fault", "Rule", "check_first", "check_rule"]
 
+_HUGE = 2.0**1000
 _UPSTREAM = (-3.0, 0.75)  # gradients of which a rule must give as much more, or less, as of 1
 _CERTAIN = 1e-6  # of a derivative: how well a witness has to know it that speaks against a reference
 _LENIENT = 1e-9  # of the result, for a forward function whose accuracy nobody stated: it may cancel
@@ -63,10 +64,21 @@ def check_first(
     rule = Rule(list(places), partials, [0.0] * len(places))
     if not is_trusted(op):
         rule.slack = own_errors(op, operands, out, places)
+    _note_underflow(rule, op, operands, out, wanted)
     _check_linearity(rule, op, operands, out, wanted)
     if rule.fault is None:
         _check_partials(rule, op, operands, out, last, oracle)
     return rule
+
+
+def _note_underflow(rule: Rule, op: Op, operands: Sequence[float], out: float, wanted: Sequence[bool]) -> None:
+    """Give slack to partial derivatives that underflow, where the share of a larger gradient need not."""
+    if all(abs(partial) >= SMALLEST for partial in rule.partials):
+        return
+    shares = op.contributions(_HUGE, out, operands, wanted)
+    for k, (place, partial) in enumerate(zip(rule.places, rule.partials)):
+        if abs(partial) < SMALLEST and shares[place] != 0.0:
+            rule.slack[k] = max(rule.slack[k], 2.0**-1073)
 
 
 def _check_linearity(rule: Rule, op: Op, operands: Sequence[float], out: float, wanted: Sequence[bool]) -> None:

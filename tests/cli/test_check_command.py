@@ -357,12 +357,15 @@ def test_a_module_that_raises_when_it_is_imported(
     assert error.endswith(f"(while {target[:-2]!r} was imported)\n")
 
 
-def test_a_file_with_the_name_of_a_loaded_module(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("target", ["./json.py:f", "json:f"])
+def test_a_file_with_the_name_of_a_loaded_module(
+    project: Path, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
     (project / "json.py").write_text("def f(x): return x\n")
-    assert main(["check", "./json.py:f"]) == 2
+    assert main(["check", target]) == 2
     error = capsys.readouterr().err
     assert "another module is called 'json' (" in error
-    assert "; rename './json.py'" in error
+    assert "; rename 'json.py'" in error
 
 
 def test_the_path_is_as_before(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
