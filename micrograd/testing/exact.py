@@ -133,7 +133,8 @@ def _differences(
             gradient.append(difference / (2 * h[i]))
         hessian = [[(up[i] - 2 * value + down[i]) / h[i] ** 2] * n for i in range(n)]
         for i, j in combinations(range(n), 2):
-            hessian[i][j] = hessian[j][i] = (at(i, j) - up[i] - up[j] + value) / (h[i] * h[j])
+            corners = at(i, j) + at(~i, ~j) + 2 * value
+            hessian[i][j] = hessian[j][i] = (corners - up[i] - down[i] - up[j] - down[j]) / (2 * h[i] * h[j])
         for i in range(n):
             for j in range(n):
                 noisy = noise / (h[i] * h[j])
