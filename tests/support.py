@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import Op, Value
-from micrograd.ops import Operand, table
+from micrograd.ops import table
+from micrograd.ops.reductions import PAIRED
 
 ROOT = Path(mg.__file__).parent.parent
-
-_PAIRED = ("dot", "dist")  # operations over two sequences of one length
 
 
 def same(a: Any, b: Any) -> bool:
@@ -102,7 +101,7 @@ def wild_graphs(draw: st.DrawFn, numbers: st.SearchStrategy[float] = wild_number
         count = op.arity
         if count is None:
             count = draw(st.integers(1, 5))
-            count += count % 2 if op.name in _PAIRED else 0
+            count += count % 2 if op.name in PAIRED else 0
         # The youngest nodes come often, so the graphs get deep; and any node may come twice.
         places = st.one_of(st.integers(max(0, len(pool) - 3), len(pool) - 1), st.integers(0, len(pool) - 1))
         operands = [pool[draw(places)] if draw(st.integers(0, 4)) else draw(numbers) for _ in range(count)]

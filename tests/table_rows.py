@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 from micrograd.ops import Op, activations, arithmetic, elementary, reductions, selection
 from micrograd.ops.domain import Domain
+from micrograd.ops.reductions import PAIRED
 
 __all__ = ["PAIRED", "ROWS", "domains", "sizes"]
 
 _MODULES = (arithmetic, selection, elementary, activations, reductions)
 ROWS: dict[str, Op] = {row.name: row for module in _MODULES for row in vars(module).values() if isinstance(row, Op)}
-
-PAIRED = ("dot", "dist")  # two sequences of one length, one after the other
 
 
 def sizes(row: Op) -> Iterable[int]:

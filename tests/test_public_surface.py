@@ -43,8 +43,9 @@ NOT_STARRED = ["abs", "compile", "pow", "sum"]  # a star import must not replace
 WINGS = {
     "nn": ["MLP", "Layer", "Module", "Neuron"],
     "testing": """
-        Culprit Figures Outcome Program Report assert_gradients broadcastable_arrays check_operation expressions gradcheck
-        inputs program_of programs values
+        Culprit Figures Outcome Program Report
+        assert_gradients check_operation gradcheck
+        broadcastable_arrays expressions inputs program_of programs values
     """.split(),
 }
 

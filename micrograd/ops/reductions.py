@@ -124,6 +124,10 @@ logsumexp: Op = row(
 )
 
 
+PAIRED = frozenset({"dot", "dist"})
+"""Operations over two sequences of one length, whose flat operands are the one and then the other."""
+
+
 def _pairs(name: str) -> Any:
     def flatten(xs: Iterable[Any], ys: Iterable[Any]) -> tuple[Any, ...]:
         left, right = tuple(iterate(name, xs)), tuple(iterate(name, ys))

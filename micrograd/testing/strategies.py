@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from micrograd import ops
 from micrograd.ops import Op
 from micrograd.ops.domain import REALS, Domain
+from micrograd.ops.reductions import PAIRED
 from micrograd.ops.selection import PREDICATES
 from micrograd.ops.table import operation_named
 from micrograd.testing.input_strategies import (
@@ -47,7 +48,6 @@ from micrograd.testing.program import Program
 __all__ = ["Program", "expressions", "inputs", "programs", "values"]
 
 _NUMBERS = (1.0, 2.0, -1.0, 0.5, 3.0, -0.25)  # operands that are not nodes
-_PAIRED = ("dot", "dist")  # operations over two sequences of one length
 _FEW_ULPS = (0, 1, -1, 2, -2, 3, -3)
 
 
@@ -299,7 +299,7 @@ def _operands_of(draw: st.DrawFn, op: Op, draft: _Draft) -> list[Any] | None:
     """Draw operands for ``op``; ``None`` where they do not suit it."""
     if op.arity is None:
         size = draw(st.integers(1, 3))
-        domains = (op.domain[0],) * (2 * size if op.name in _PAIRED else size)
+        domains = (op.domain[0],) * (2 * size if op.name in PAIRED else size)
     else:
         domains = op.domain
     operands: list[Any] = []
