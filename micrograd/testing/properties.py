@@ -19,6 +19,7 @@ from micrograd.errors import describe
 from micrograd.ops import Op
 from micrograd.ops.selection import PREDICATES
 from micrograd.ops.table import is_builtin
+from micrograd.testing.credible import is_credible
 from micrograd.testing.findings import is_trusted
 from micrograd.testing.oracles import has_mpmath, moved
 from micrograd.testing.points import (
@@ -36,7 +37,7 @@ from micrograd.testing.points import (
 )
 from micrograd.testing.rules import Fault, Rule, check_rule
 
-__all__ = ["Departure", "Findings", "eager", "forward", "is_credible", "kinks", "partials", "second_order", "value"]
+__all__ = ["Departure", "Findings", "eager", "forward", "kinks", "partials", "second_order", "value"]
 
 REFUSALS = (ArithmeticError, ValueError)
 """What a user's function may raise for numbers that it is not defined for."""
@@ -44,8 +45,6 @@ REFUSALS = (ArithmeticError, ValueError)
 _SIMPLE = (0.0, 1.0, -1.0, 2.0, 0.5)
 _NOT_FINITE = (math.inf, -math.inf, math.nan)
 _LENIENT = 1e-9  # of a value whose accuracy nobody stated
-_EVERYDAY = (1e-3, 1e3)  # where a weak oracle may accuse, and
-_CLEAR = 1e-5  # by how much, relative
 _ABRUPT = "bends here"  # how ``check_rule`` calls a kink that the row does not list
 _NUMBERS_ONLY = "runs on numbers only"  # ... and a rule that cannot be differentiated
 
@@ -332,45 +331,6 @@ def _checked(op: Op, point: Point, order: int, found: Findings) -> Rule | None:
 def _is_far_out(point: Point) -> bool:
     """Tell whether squares and quotients of operands may overflow where the result does not."""
     return any(x != 0.0 and not 1e-100 < abs(x) < 1e100 for x in point)
-
-
-def is_credible(op: Op, point: Point, fault: Fault) -> bool:
-    """Tell whether an accusation counts: where the oracle is weak, only a clear one at a point of everyday size.
-
-    Differences do not see an oscillation that is finer than their steps, nor what cancels in the forward function or in
-    the rule; the complex step underflows, and at a border it does not leave the domain on the side where it should.
-    """
-    oracles, size = fault.oracles, max(abs(fault.engine), abs(fault.expected))
-    if "mpmath" in oracles or "convention" in oracles or (is_builtin(op) and not oracles):
-        return True
-    for x, domain in zip(point, domains(op, len(point))):
-        if any(x in (interval.low, interval.high) for interval in domain.intervals):
-            return False
-        is_far = all(interval.low > _EVERYDAY[1] or interval.high < -_EVERYDAY[1] for interval in domain.intervals)
-        if x != 0.0 and not _EVERYDAY[0] <= abs(x) <= _EVERYDAY[1] and not is_far:
-            return False
-    if abs(fault.engine - fault.expected) <= _CLEAR * (max(size, 1.0) if op.accuracy.absolute else size):
-        return False
-    return all(x in _SIMPLE for x in point) or "at this kink" in fault.what or _persists(op, point, fault)
-
-
-def _persists(op: Op, point: Point, fault: Fault) -> bool:
-    """Tell whether an oracle accuses the rule beside a point too; an oracle that was misled is misled in another way."""
-    places = places_of(op, point)
-    for nudge in (1.0 - 1e-4, 1.0 - 1e-5, 1.0 + 1e-5, 1.0 + 1e-4):
-        there = tuple([x * nudge if k in places else x for k, x in enumerate(point)])
-        out = forward(op, there)
-        if out is None:
-            return False
-        try:
-            again = check_rule(op, there, out, places, max(fault.order, 1)).fault
-        except REFUSALS:
-            return False
-        if again is None or abs(again.engine - again.expected) < 0.5 * abs(fault.engine - fault.expected):
-            return False
-        if abs(again.expected - fault.expected) > 0.5 * max(abs(again.expected), abs(fault.expected)):
-            return False
-    return True
 
 
 def _departure(fault: Fault, point: Point) -> Departure:

@@ -18,9 +18,10 @@ from micrograd.engine import captured
 from micrograd.ops import Op, operations
 from micrograd.ops.table import is_builtin
 from micrograd.testing.check import gradcheck
+from micrograd.testing.credible import is_credible
 from micrograd.testing.points import moderate
 from micrograd.testing.program import Program
-from micrograd.testing.properties import REFUSALS, Departure, Findings, forward, is_credible
+from micrograd.testing.properties import REFUSALS, Departure, Findings, forward
 from micrograd.testing.report import INCONCLUSIVE, WRONG, Report
 from micrograd.testing.rules import Fault
 from micrograd.testing.strategies import programs

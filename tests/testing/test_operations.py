@@ -239,6 +239,15 @@ def test_faults_of_users_operations_are_caught_without_a_reference_too(name: str
             assert repr(program) in str(outcome)
 
 
+def test_a_special_case_with_the_right_value_and_the_wrong_derivative_is_caught() -> None:
+    rule = lambda g, out, a: mg.where(mg.eq(a, 0.0), 0.0, g * mg.div(mg.cos(a) - out, a))
+    with registered("sinc", forward=lambda a: math.sin(a) / a if a else 1.0, vjp=(rule,)) as op:
+        assert check(op, "partials").verdict == "right"
+        outcome = check(op, "second order")
+    assert outcome.verdict == "wrong"
+    assert outcome.detail.startswith("sinc(0.0): the second derivative that the rule gives")
+
+
 def test_an_operation_that_refuses_its_own_domain_is_wrong() -> None:
     root = {"forward": math.sqrt, "vjp": (lambda g, out, a: 0.5 * g / out,), "domain": "[0, inf)"}
     with registered("root", **root) as op:
