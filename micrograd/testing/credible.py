@@ -2,56 +2,74 @@
 
 Without a reference, or without mpmath, a rule is held to the complex step or to differences. Differences do not see an
 oscillation that is finer than their steps, nor what cancels in the forward function or in the rule; they may step over
-a kink. The complex step underflows, and at a border it does not leave the domain on the side where it should. A user's
-operation that is right must not be called wrong for that.
+a kink. The complex step underflows, and at a border it does not leave the domain on the side where it should. A rule
+that is right must not be called wrong for that: an accusation has to be clear, at a place where the function can be
+seen at all, and short differences have to confirm it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from micrograd.ops import Op
-from micrograd.ops.table import is_builtin
 from micrograd.testing.differences import slope
+from micrograd.testing.findings import Fault
 from micrograd.testing.oracles import moved
-from micrograd.testing.points import Point, domains
-from micrograd.testing.rules import Fault
+from micrograd.testing.rounding import EPSILON
 
-__all__ = ["is_credible"]
+__all__ = ["is_credible", "is_far_out"]
 
-_EVERYDAY = (1e-3, 1e3)  # where a weak oracle may accuse, and
-_CLEAR = 1e-5  # by how much, relative
-_NEAR, _NEAR_ZERO = 1e-4, 1e-2  # the largest step of differences that are asked once more: relative, and at 0
-_ALIKE = 1e-2  # relative: two estimates of one second derivative
+_CLEAR = 1e-5  # relative: by how much a derivative has to be off
+_SEEN = 16.0 * EPSILON  # of 1, or of the result: what may hide in a function that adds up numbers of that size
+_NEAR, _NEAR_AT_MOST = 1e-4, 1e-2  # the largest step of the differences that confirm: relative, and absolute
+_ALIKE = 1e-2  # relative: two estimates of one derivative
 
 
-def is_credible(op: Op, point: Point, fault: Fault) -> bool:
-    """Tell whether an accusation counts: by a weak oracle, only a clear one at a point of everyday size."""
-    size = max(abs(fault.engine), abs(fault.expected))
-    if {"mpmath", "convention"} & set(fault.oracles) or (is_builtin(op) and not fault.oracles):
+def is_credible(op: Op, point: Sequence[float], out: float, fault: Fault) -> bool:
+    """Tell whether an accusation of a rule counts.
+
+    Args:
+        op: the operation.
+        point: the numbers of its operands.
+        out: its result.
+        fault: the accusation; one by a strong oracle, or by none, always counts.
+    """
+    if not fault.oracles or "mpmath" in fault.oracles or fault.place is None:
         return True
-    for x, domain in zip(point, domains(op, len(point))):
+    for i, x in enumerate(point):
+        domain = op.domain[i if op.arity is not None else 0]
         if any(x in (interval.low, interval.high) for interval in domain.intervals):
             return False
-        is_far = all(interval.low > _EVERYDAY[1] or interval.high < -_EVERYDAY[1] for interval in domain.intervals)
-        if x != 0.0 and not _EVERYDAY[0] <= abs(x) <= _EVERYDAY[1] and not is_far:
-            return False
-    if abs(fault.engine - fault.expected) <= _CLEAR * (max(size, 1.0) if op.accuracy.absolute else size):
+    if math.isnan(fault.engine) and is_far_out(point):
         return False
-    return fault.order != 2 or _is_seen_from_near(op, point, fault)
+    difference = abs(fault.engine - fault.expected)
+    size = max(abs(fault.engine), abs(fault.expected), 1.0 if op.accuracy.absolute else 0.0)
+    if difference <= _CLEAR * size:
+        return False
+    if difference * (abs(point[fault.place]) or 1.0) <= _SEEN * max(abs(out), 1.0):
+        return False
+    return _is_confirmed(op, point, fault)
 
 
-def _is_seen_from_near(op: Op, point: Point, fault: Fault) -> bool:
-    """Tell whether short steps find the expected second derivative too, of any share along any operand."""
+def is_far_out(point: Sequence[float]) -> bool:
+    """Tell whether squares and quotients of operands may overflow where the result does not."""
+    return any(x != 0.0 and not 1e-100 < abs(x) < 1e100 for x in point)
 
-    def share(operands: Sequence[float], place: int) -> float:
-        wanted = [k == place for k in range(len(operands))]
+
+def _is_confirmed(op: Op, point: Sequence[float], fault: Fault) -> bool:
+    """Tell whether short steps find the expected derivative too."""
+    place = fault.place
+    assert place is not None
+    wanted = [k == place for k in range(len(point))]
+
+    def share(operands: Sequence[float]) -> float:
         return float(op.contributions(1.0, op.forward(*operands), operands, wanted)[place])
 
-    for place in range(len(point)) if fault.place is None else [fault.place]:
-        for other, x in enumerate(point):
-            reach = _NEAR * abs(x) or _NEAR_ZERO
-            found = slope(lambda y, i=place, k=other: share(moved(point, k, y), i), x, reach)  # type: ignore[misc]
-            if found is not None and abs(found.value - fault.expected) <= _ALIKE * abs(fault.expected):
-                return True
+    for other, x in enumerate(point) if fault.order == 2 else [(place, point[place])]:
+        along = share if fault.order == 2 else lambda operands: op.forward(*operands)
+        reach = min(_NEAR * abs(x), _NEAR_AT_MOST) or _NEAR_AT_MOST
+        found = slope(lambda y, k=other, f=along: f(moved(point, k, y)), x, reach)  # type: ignore[misc]
+        if found is not None and abs(found.value - fault.expected) <= _ALIKE * abs(fault.expected) + found.error:
+            return True
     return False

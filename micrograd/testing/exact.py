@@ -116,10 +116,9 @@ def _differences(
         if value == 0 and not last:
             return None  # nothing is left of it, perhaps
         up, down = [at(i) for i in range(n)], [at(~i) for i in range(n)]
-        if any(isinstance(y, mp.mpc) for y in (value, *up, *down)):
+        corners = {(i, j): at(i, j) + at(~i, ~j) for i, j in combinations(range(n), 2)}
+        if any(isinstance(y, mp.mpc) or mp.isnan(y) for y in (value, *up, *down, *corners.values())):
             return None  # beyond the border of the domain
-        if any(mp.isnan(y) for y in (value, *up, *down)):
-            return None
         noise = abs(value) * mp.mpf(10) ** -digits
         gradient = []
         for i in range(n):
@@ -132,9 +131,9 @@ def _differences(
                 return None
             gradient.append(difference / (2 * h[i]))
         hessian = [[(up[i] - 2 * value + down[i]) / h[i] ** 2] * n for i in range(n)]
-        for i, j in combinations(range(n), 2):
-            corners = at(i, j) + at(~i, ~j) + 2 * value
-            hessian[i][j] = hessian[j][i] = (corners - up[i] - down[i] - up[j] - down[j]) / (2 * h[i] * h[j])
+        for (i, j), both in corners.items():
+            bend = both + 2 * value - up[i] - down[i] - up[j] - down[j]
+            hessian[i][j] = hessian[j][i] = bend / (2 * h[i] * h[j])
         for i in range(n):
             for j in range(n):
                 noisy = noise / (h[i] * h[j])

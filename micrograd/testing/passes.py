@@ -206,17 +206,20 @@ def tangent(found: Survey, direction: dict[Value, float]) -> dict[Value, float]:
     return tangents
 
 
-def sizes_and_losses(found: Survey, scale: float) -> tuple[dict[Value, float], dict[Value, float]]:
-    """Return for every node the sum of the sizes of all paths to the result, and what rounding of the rules adds."""
+def sizes_and_losses(found: Survey, scale: float, slack: float = 1.0) -> tuple[dict[Value, float], dict[Value, float]]:
+    """Return for every node the sum of the sizes of all paths to the result, and what is lost on the way.
+
+    Lost is what underflows, and ``slack`` times what the rounding of the rules may come to.
+    """
     sizes = dict.fromkeys(found.order, 0.0)
     losses = dict.fromkeys(found.order, 0.0)
     sizes[found.root] = scale
     for node in reversed(found.order):
         size, loss = sizes[node], losses[node]
-        for x, partial, slack in found.uses(node):
+        for x, partial, own in found.uses(node):
             if x in sizes:
                 sizes[x] += size * abs(partial)
-                losses[x] += loss * abs(partial) + size * slack + _LOST
+                losses[x] += loss * abs(partial) + size * own * slack + _LOST
     return sizes, losses
 
 
@@ -263,7 +266,7 @@ def _check_at(found: Survey, scale: float) -> PassFault | str:
         bounds[x] = path_bound(found.edges, size) + losses.get(x, 0.0)
         if not math.isfinite(bounds[x]):
             return "the sum over all paths overflows"
-        if bounds[x] > 1e-6 * size > 0.0:
+        if bounds[x] > 1e-6 * size > 0.0 and sizes_and_losses(found, scale, slack=0.0)[1][x] > 1e-6 * size:
             return "the sum over all paths underflows"
     clear_gradients(found.root)
     found.root.backward(scale)

@@ -14,16 +14,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.reporting import with_reporter
 
-from micrograd.engine import captured
-from micrograd.ops import Op, operations
+from micrograd.ops import Op
 from micrograd.ops.table import is_builtin
 from micrograd.testing.check import gradcheck
-from micrograd.testing.credible import is_credible
 from micrograd.testing.points import moderate
 from micrograd.testing.program import Program
 from micrograd.testing.properties import REFUSALS, Departure, Findings, forward
 from micrograd.testing.report import INCONCLUSIVE, WRONG, Report
-from micrograd.testing.rules import Fault
 from micrograd.testing.strategies import programs
 
 __all__ = ["random_graphs"]
@@ -63,8 +60,6 @@ def random_graphs(found: Findings, op: Op, examples: int) -> None:
         report = _report(op, program)
         if report is None:
             found.doubts.append(f"a function of {op.name} refuses a number")
-        elif report.verdict == WRONG and not _is_credible(report):
-            found.doubts.append(f"{report.reason}, says {report.oracle}, a weak oracle here")
         elif report.verdict == WRONG:
             wrong.append(replace(report, program=program))
             raise _WrongError
@@ -126,22 +121,6 @@ def _report(op: Op, program: Program) -> Report | None:
         departure.program = program
         raise departure from error
     return report
-
-
-def _is_credible(report: Report) -> bool:
-    culprit = report.culprit
-    if culprit is None or culprit.node.op == "" or not culprit.oracles or "forward mode" in culprit.oracles:
-        return True
-    fault = Fault(
-        culprit.what,
-        culprit.engine,
-        culprit.expected,
-        culprit.bound,
-        culprit.operand,
-        culprit.order,
-        culprit.oracles,
-    )
-    return is_credible(operations()[culprit.node.op], captured(culprit.node), fault)
 
 
 def _departure(report: Report) -> Departure:

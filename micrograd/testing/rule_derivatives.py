@@ -8,6 +8,7 @@ from typing import Any
 
 from micrograd.engine import Value, reverse_sweep
 from micrograd.ops import Op
+from micrograd.testing.credible import is_credible, is_far_out
 from micrograd.testing.differences import Slope, slope
 from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule
 from micrograd.testing.kinks import selects
@@ -117,15 +118,14 @@ def check_second(rule: Rule, op: Op, operands: tuple[float, ...], out: float) ->
             if extreme(op, operands, out):
                 rule.doubt = f"{op.name} is at numbers of which its row promises nothing"
                 return
-            rule.fault = Fault(
-                f"the second derivative that the rule gives, by operands {place} and {other}, is wrong",
-                got,
-                truth.value,
-                allowed,
-                place,
-                order=2,
-                oracles=(rule.second_oracle,),
-            )
+            what = f"the second derivative that the rule gives, by operands {place} and {other}, is wrong"
+            fault = Fault(what, got, truth.value, allowed, place, order=2, oracles=(rule.second_oracle,))
+            if math.isnan(got) and is_far_out(operands):
+                rule.doubt = f"the second derivative of {op.name} overflows on the way"
+            elif is_credible(op, operands, out, fault):
+                rule.fault = fault
+            else:
+                rule.doubt = f"only a weak oracle accuses the second derivative of {op.name} here"
             return
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from micrograd.ops import Op
 from micrograd.ops.table import is_builtin
+from micrograd.testing.credible import is_credible
 from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule, is_trusted, ulp
 from micrograd.testing.kinks import check_kink, explain_silence, is_bent, selects
 from micrograd.testing.oracles import Estimate, estimates
@@ -140,7 +141,11 @@ def _check_partials(rule: Rule, op: Op, operands: tuple[float, ...], out: float,
             )
             return
         what = f"the rule's derivative by operand {place} is wrong"
-        rule.fault = Fault(what, partial, truth, allowed, place, oracles=accusers or (estimate.oracle,))
+        fault = Fault(what, partial, truth, allowed, place, oracles=accusers or (estimate.oracle,))
+        if is_credible(op, operands, out, fault):
+            rule.fault = fault
+        else:
+            rule.doubt = f"only a weak oracle accuses the rule of {op.name} here ({estimate.oracle})"
         return
 
 

@@ -127,17 +127,20 @@ def test_swapped_operands_are_caught() -> None:
 
 
 def test_a_leak_in_the_flat_side_of_relu_is_caught() -> None:
-    with registered(
-        "leaking",
-        forward=lambda a: a if a > 0.0 else 0.0,
-        vjp=(lambda g, out, a: mg.where(mg.gt(a, 0.0), g, 1e-6 * g),),
-        kinks=(0.0,),
-    ) as leaking:
-        assert verdict(leaking, 2.0) == "right"
-        assert verdict(leaking, -2.0) == "wrong"
-        # Just beside the kink too, where central differences of any fixed step would average both sides.
-        assert verdict(leaking, -1e-9) == "wrong"
-        assert verdict(leaking, 1e-9) == "right"
+    fields: dict[str, Any] = {
+        "forward": lambda a: a if a > 0.0 else 0.0,
+        "vjp": (lambda g, out, a: mg.where(mg.gt(a, 0.0), g, 1e-6 * g),),
+        "kinks": (0.0,),
+    }
+    # Just beside the kink too, where central differences of any fixed step would average both sides.
+    with registered("leaking", **fields) as leaking:
+        for x in (2.0, 1e-7):
+            assert verdict(leaking, x) == "right"
+            assert verdict(leaking, -x) == "wrong"
+    with registered("leaking", **fields, reference=lambda mp, a: max(a, mp.mpf(0))) as leaking:
+        for x in (2.0, 1e-7, 1e-300):
+            assert verdict(leaking, x) == "right"
+            assert verdict(leaking, -x) == "wrong"
 
 
 def test_a_rule_that_ignores_its_upstream_gradient_is_caught() -> None:
