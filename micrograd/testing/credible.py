@@ -20,7 +20,7 @@ from micrograd.testing.rounding import EPSILON
 
 __all__ = ["is_credible", "is_far_out"]
 
-_CLEAR = 1e-5  # relative: by how much a derivative has to be off
+_CLEAR = {1: 1e-5, 2: 1e-2}  # by the order: how much a derivative has to be off, relative; a rule has its own noise
 _SEEN = 16.0 * EPSILON  # of 1, or of the result: what may hide in a function that adds up numbers of that size
 _NEAR, _NEAR_AT_MOST = 1e-4, 1e-2  # the largest step of the differences that confirm: relative, and absolute
 _ALIKE = 1e-2  # relative: two estimates of one derivative
@@ -45,7 +45,7 @@ def is_credible(op: Op, point: Sequence[float], out: float, fault: Fault) -> boo
         return False
     difference = abs(fault.engine - fault.expected)
     size = max(abs(fault.engine), abs(fault.expected), 1.0 if op.accuracy.absolute else 0.0)
-    if difference <= _CLEAR * size:
+    if difference <= _CLEAR[fault.order] * size:
         return False
     if difference * (abs(point[fault.place]) or 1.0) <= _SEEN * max(abs(out), 1.0):
         return False

@@ -12,9 +12,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from micrograd.engine import Value
 from micrograd.ops import Op
 from micrograd.ops.domain import REALS
-from micrograd.ops.selection import PREDICATES
+from micrograd.ops.selection import PREDICATES, where
 from micrograd.ops.table import is_builtin
 from micrograd.testing.oracles import has_mpmath, moved
 from micrograd.testing.points import LARGEST, Point, borders, domains, inside, moderate
@@ -47,6 +48,8 @@ def domain_edges(found: Findings, op: Op, rng: random.Random, examples: int) -> 
         shares = _shares(op, point, out)
         if shares is None or eager(op, point, places_of(op, point)) is None:
             _refused(found, op, point, "the rule")
+        elif not all(map(math.isfinite, shares)):
+            _check_masked(op, point)
 
 
 def _points(rng: random.Random, op: Op, examples: int) -> Iterator[tuple[Point, int | None]]:
@@ -95,6 +98,19 @@ def _shares(op: Op, point: Point, out: float) -> Any:
         if isinstance(error, REFUSALS) and not is_builtin(op):
             return None
         raise Departure(f"the rule raised {type(error).__name__}: {error}", point) from error
+
+
+def _check_masked(op: Op, point: Point) -> None:
+    """Let ``where`` choose something else: then no gradient comes here, and none goes on, nan and infinite as it is."""
+    places = places_of(op, point)
+    leaves: list[Any] = [Value(x) if i in places else x for i, x in enumerate(point)]
+    chosen = Value(2.0)
+    for out in (where(0.0, op.apply(tuple(leaves)), chosen), where(1.0, chosen, op.apply(tuple(leaves)))):
+        out.backward()
+    for i in places:
+        if leaves[i].grad != 0.0:
+            what = f"operand {i} gets a gradient, although where chose another branch"
+            raise Departure(what, point, leaves[i].grad, 0.0)
 
 
 # --- inside -----------------------------------------------------------------------------------------------------

@@ -234,6 +234,23 @@ def test_a_stated_accuracy_is_held_to() -> None:
         assert verdict(strict, 1e6) == "wrong"
 
 
+@pytest.mark.parametrize(
+    ("forward", "rule", "x", "domain"),
+    [
+        (lambda a: a**3, lambda g, out, a: 3.0 * a**2 * g, 3.9e-127, None),  # the complex step underflows
+        (lambda a: a / (1.0 + abs(a)), lambda g, out, a: g / ((1.0 + abs(a)) * (1.0 + abs(a))), 1e53, None),
+        (lambda a: a * math.log(a) if a > 0.0 else 0.0, lambda g, out, a: g * (mg.log(a) + 1.0), 0.0, "[0, inf)"),
+        (lambda a: 1.0 - math.cos(a), lambda g, out, a: g * mg.sin(a), -3.7e-10, None),  # cancels to 0 all around
+        (lambda a: math.sin(a) / a, lambda g, out, a: g * (mg.cos(a) - out) / a, 2.3e6, None),  # finer than any step
+        (lambda a: math.tanh(a), lambda g, out, a: g * (1.0 - out * out), 12.5, None),  # the rule is noisy
+    ],
+)
+def test_a_weak_oracle_does_not_accuse_where_it_cannot_see(forward: Any, rule: Any, x: float, domain: Any) -> None:
+    with registered("right", forward=forward, vjp=(rule,), domain=domain) as right:
+        assert verdict(right, x, order=1) in ("right", "inconclusive")
+        assert verdict(right, x) in ("right", "inconclusive")
+
+
 def test_a_rule_that_runs_on_numbers_only_is_judged_to_first_order() -> None:
     with registered("plain_sine", forward=math.sin, vjp=(lambda g, out, a: g * math.cos(a),)) as plain_sine:
         assert verdict(plain_sine, 0.5, order=1) == "right"

@@ -13,7 +13,7 @@ from support import registered, run_python
 from table_rows import ROWS
 
 import micrograd as mg
-from micrograd import Accuracy, Op
+from micrograd import Accuracy, Op, engine
 from micrograd.errors import CompilationError
 from micrograd.ops.selection import PREDICATES
 from micrograd.testing import gradcheck
@@ -156,6 +156,21 @@ def test_faults_at_the_edges_are_caught(name: str, forward: Callable[..., float]
 def test_a_rule_that_raises_is_caught_at_the_edges() -> None:
     wrong = dataclasses.replace(ROWS["log"], vjp=(lambda g, out, a: g / a,))
     assert "the rule raised ZeroDivisionError" in check(wrong, "domain edges").detail
+
+
+def test_a_backward_pass_that_multiplies_no_gradient_by_infinity_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sweep(order: list[mg.Value], leaves: dict[mg.Value, Any]) -> None:
+        for node in reversed(order):
+            for operand, share in engine._contributions(node, node._adjoint, node._out, engine.captured(node)):
+                if operand._op_row is None:
+                    leaves[operand] = leaves.get(operand, 0.0) + share
+                else:
+                    operand._adjoint += share
+
+    monkeypatch.setattr(engine, "_sweep", sweep)
+    outcome = check(ROWS["log"], "domain edges")
+    assert outcome.verdict == "wrong"
+    assert "although where chose another branch" in outcome.detail
 
 
 # --- users' operations ------------------------------------------------------------------------------------------
