@@ -14,7 +14,7 @@ pytest.importorskip("numpy", reason="the compiled workloads take NumPy arrays")
 
 import numpy as np
 
-from benchmarks import c1, c2, c4, c5, compiled, turns
+from benchmarks import c1, c2, c4, c5, compiled, t2, turns
 from benchmarks.__main__ import main
 from benchmarks.forms import Forms, Prepared, gathered
 from benchmarks.gpt import document, operations
@@ -28,8 +28,9 @@ PEERS = {
     "c3 hessian": [(e, "c3 hessian") for e in ("jax", "torch", "casadi", "scipy")] + [("casadi", "c3 hessian buffer")],
     "c4": [("jax", "c4"), ("torch", "c4"), ("casadi", "c4")],
     "c5": [("casadi", "c5"), ("jax", "c5")],
+    "t1": [("jax", "t1"), ("torch", "t1")],
 }
-SIZES = {"c1": (3,), "c2": (2, 2), "c3": (4,), "c3 hessian": (4,), "c4": (5,), "c5": (30,)}
+SIZES = {"c1": (3,), "c2": (2, 2), "c3": (4,), "c3 hessian": (4,), "c4": (5,), "c5": (30,), "t1": (2,)}
 
 
 def measure(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def measure(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
         (["c1", "--size", "3"], ["N=3"]),
         (["c3", "--size", "3"], ["n=3", "Hessian, n=3"]),
         (["c4", "--size", "5"], ["N=5"]),
+        (["t1", "--size", "2"], ["order 2"]),
     ],
 )
 def test_a_workload_runs_on_ours(arguments: list[str], cases: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +58,15 @@ def test_a_workload_runs_on_ours(arguments: list[str], cases: list[str], capsys:
         assert result["engine"] == "ours"
         assert "outcome" not in result
         assert result["turns"]
+
+
+def test_t2_raises_no_false_alarm_and_finds_every_planted_error(capsys: pytest.CaptureFixture[str]) -> None:
+    (result,) = measure(capsys, "t2", "--size", "25")["results"]
+    assert {kind: (result[kind]["asked"], result[kind]["accused"]) for kind in t2.KINDS} == {
+        "ordinary": (25, 0),
+        "near kinks": (25, 0),
+        "planted": (25, 25),
+    }
 
 
 @pytest.mark.slow
