@@ -11,6 +11,7 @@ So there is no step size to choose and no tolerance, and a kink is known for wha
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from micrograd.engine import Value
 from micrograd.errors import GradientError, describe
 from micrograd.graph import topological_order
 from micrograd.testing.findings import Fault, Rule
-from micrograd.testing.influences import Missing, missing_influence
+from micrograd.testing.influences import Bend, Missing, missing_influence
 from micrograd.testing.laws import check_laws
 from micrograd.testing.oracles import ORACLES
 from micrograd.testing.passes import PassFault, Survey, check_pass, survey
@@ -39,6 +40,9 @@ from micrograd.testing.second_passes import check_second_pass
 from micrograd.testing.shrink import shortest
 
 __all__ = ["assert_gradients", "gradcheck"]
+
+# Backward passes of a check go through the gradients of captured Values, which two threads may share.
+_one_at_a_time = threading.RLock()
 
 
 def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str = "best") -> Report:
@@ -80,7 +84,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str =
         raise ValueError(f"unknown oracle {oracle!r} (one of: best, {', '.join(ORACLES)})")
     if not callable(f):
         raise TypeError(f"expected a function to check, not {describe(f)}")
-    with _modes.recording():
+    with _one_at_a_time, _modes.recording():
         report, root, call = _judged(f, inputs, order, oracle)
         if root is None or call is None:
             return report
@@ -107,6 +111,7 @@ def assert_gradients(
     >>> assert_gradients(lambda x: mg.log(x) * x, 2.0).verdict
     'right'
     """
+    __tracebackhide__ = True  # pytest shows the line that called, and the report
     report = gradcheck(f, *inputs, order=order, oracle=oracle)
     if report.verdict == WRONG or (report.verdict == INCONCLUSIVE and not allow_inconclusive):
         raise GradientError(str(report), report)
@@ -182,8 +187,10 @@ def _examined(
     missing = missing_influence(f, structure, report.inputs, call)
     if isinstance(missing, Missing):
         return _wrong(report, missing.node, missing.fault), None
-    if missing is not None:
-        kinks.append(missing)
+    if isinstance(missing, Bend):
+        kinks.append(missing.why)
+    elif missing is not None:
+        doubts.append(missing)
     elif not any(found.connected for found in surveys.values()):
         doubts.append("the result does not depend on the inputs, so there is no gradient to check")
     if doubts:

@@ -43,6 +43,8 @@ def is_credible(op: Op, point: Sequence[float], out: float, fault: Fault) -> boo
             return False
     if math.isnan(fault.engine) and is_far_out(point):
         return False
+    if not math.isfinite(fault.engine):
+        return _is_confirmed(op, point, fault)
     difference = abs(fault.engine - fault.expected)
     size = max(abs(fault.engine), abs(fault.expected), 1.0 if op.accuracy.absolute else 0.0)
     if difference <= _CLEAR[fault.order] * size:

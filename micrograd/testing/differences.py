@@ -12,12 +12,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Slope", "one_sided", "slope"]
+__all__ = ["CLEAR", "RESOLVED", "Slope", "one_sided", "slope"]
+
+CLEAR = 32.0
+"""Times the error of differences: the margin by which they may accuse."""
+
+RESOLVED = 1e-3
+"""Differences that may be off by more than this part of the derivative say nothing."""
 
 _LEVELS = 12
 _SHRINK = 2.0  # of the step, from one level to the next; a power of two keeps steps exact
 _EPSILON = sys.float_info.epsilon
 _SUBNORMAL = 2.0**-1074
+_SAME = 1e-2  # relative: how far the smallest step alone may be from the extrapolation
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ def slope(f: Callable[[float], float], x: float, reach: float | None = None) -> 
     def difference(h: float) -> tuple[float, float]:
         up, down = f(x + h), f(x - h)
         width = (x + h) - (x - h)
-        return (up - down) / width, (abs(up) + abs(down)) / width
+        return (up - down) / width, (abs(up) + abs(down) + 1.0) / abs(width)
 
     return _extrapolated(difference, _first(x, reach), order=2)
 
@@ -60,13 +67,14 @@ def one_sided(f: Callable[[float], float], x: float, side: float, reach: float |
     def difference(h: float) -> tuple[float, float]:
         there = f(x + side * h)
         width = (x + side * h) - x
-        return (there - here) / width, (abs(there) + abs(here)) / abs(width)
+        return (there - here) / width, (abs(there) + abs(here) + 1.0) / abs(width)
 
     return _extrapolated(difference, _first(x, reach), order=1)
 
 
 def _first(x: float, reach: float | None) -> float:
-    h = (abs(x) or 1.0) / 8.0
+    # Not an eighth of a large number: a function may go up and down many times on the way.
+    h = max(min(abs(x), 1.0), abs(x) * 2.0**-30) / 8.0 or 1.0 / 8.0
     if reach is not None and reach < h:
         h = reach
     return math.ldexp(0.5, math.frexp(h)[1])
@@ -76,17 +84,20 @@ def _extrapolated(difference: Callable[[float], tuple[float, float]], h: float, 
     """Extrapolate ``difference(h)`` to ``h = 0``; its error is a series in powers of ``h ** order``."""
     best: Slope | None = None
     before: list[float] = []
+    finest = (math.nan, math.nan)
     for _ in range(_LEVELS):
         try:
             estimate, size = difference(h)
-        except (ArithmeticError, ValueError):  # outside of the domain, which a smaller step may not be
+        except (ArithmeticError, ValueError, RuntimeWarning):  # outside of the domain; a smaller step may not be
             estimate = size = math.nan
         h /= _SHRINK
         if not math.isfinite(estimate):
             if before:
                 return None  # finite farther away and not so here: only some of the points around are in the domain
             continue
-        noise = _EPSILON * size + _SUBNORMAL / h  # of the rounding of two results, and of what underflows
+        # Of the rounding of two results, and of numbers of size 1 that may be inside; and of what underflows.
+        noise = _EPSILON * size + _SUBNORMAL / h
+        finest = estimate, noise
         row = [estimate]
         factor = 1.0
         for column, previous in enumerate(before):
@@ -97,4 +108,9 @@ def _extrapolated(difference: Callable[[float], tuple[float, float]], h: float, 
             if best is None or error < best.error:
                 best = Slope(better, error)
         before = row
+    if best is not None:
+        # Where large steps agree with each other and not with the smallest, they have stepped over something.
+        apart = abs(best.value - finest[0])
+        if apart > _SAME * max(abs(best.value), abs(finest[0])) + 8.0 * finest[1]:
+            best = Slope(best.value, max(best.error, apart))
     return best

@@ -15,15 +15,16 @@ from typing import Any
 
 from micrograd._structure import Structure
 from micrograd.engine import Value, captured
-from micrograd.testing.differences import Slope, one_sided
+from micrograd.testing.differences import CLEAR, Slope, one_sided
 from micrograd.testing.findings import Fault
-from micrograd.testing.passes import directions
-from micrograd.testing.recording import Call, nodes_of, record
+from micrograd.testing.oracles import directions
+from micrograd.testing.recording import Call, difference_between, nodes_of, record
 
-__all__ = ["Missing", "missing_influence"]
+__all__ = ["Bend", "Missing", "missing_influence"]
 
 _NUDGE = 2.0**-30
-_CLEAR = 32.0  # times the error of differences: the margin by which they may accuse
+_AGAIN = 8  # calls that must be the same before a function is accused
+_GOLDEN = 0.6180339887498949
 _MOST = 64  # inputs that are looked at one by one; of more of them, a few directions through all
 
 
@@ -50,16 +51,27 @@ class Missing:
     fault: Fault
 
 
+@dataclass(frozen=True)
+class Bend:
+    """A point at which the function itself has a kink, in words."""
+
+    why: str
+
+
 def missing_influence(
     f: Callable[..., Any], structure: Structure, numbers: Sequence[float], call: Call
-) -> Missing | str | None:
-    """Return what the gradient lacks, why that cannot be told (at a kink), or ``None`` where it lacks nothing.
+) -> Missing | Bend | str | None:
+    """Return what the gradient lacks, that there is a kink, why it cannot be told, or ``None`` where it lacks nothing.
 
     The gradients of the graph are used.
     """
     found = _detached_numbers(f, structure, numbers, call)
     if not found:
         return None
+    for _ in range(_AGAIN):  # numbers that move may move by themselves
+        difference = difference_between(call, record(f, structure, numbers))
+        if difference:
+            return f"the function cannot be checked: {difference}"
     judged, bent = 0, False
     for k, gradient in enumerate(_gradients(call)):
         for direction in _directions(numbers):
@@ -69,13 +81,13 @@ def missing_influence(
             judged += 1
             engine = math.fsum(g * step for g, step in zip(gradient, direction))
             low, high = sorted(slopes, key=lambda s: s.value)
-            allowed = _CLEAR * (low.error + high.error) + 1e-6 * max(abs(low.value), abs(high.value))
+            allowed = CLEAR * (low.error + high.error) + 1e-9 * max(abs(low.value), abs(high.value))
             if not low.value - allowed <= engine <= high.value + allowed:
                 nearest = low.value if engine < low.value else high.value
                 return _missing(found[0], call, direction, engine, nearest, allowed)
             bent = bent or high.value - low.value > allowed
     if bent:
-        return "the function bends here: it takes another branch on one side than on the other"
+        return Bend("the function bends here: it takes another branch on one side than on the other")
     return None if judged else "the graph changes with the inputs, and the function is too rough for differences"
 
 
@@ -95,15 +107,22 @@ def _missing(
 def _detached_numbers(
     f: Callable[..., Any], structure: Structure, numbers: Sequence[float], call: Call
 ) -> list[Detached]:
-    """Call ``f`` beside the point and return the numbers that moved; none where the graph says it all."""
-    beside = [x + _NUDGE * (1.0 + 0.1 * (k % 7)) * (abs(x) or 1.0) for k, x in enumerate(numbers)]
-    if not all(map(math.isfinite, beside)):
-        return []
-    try:
-        other = record(f, structure, beside)
-    except Exception:
-        # Outside of what f accepts; then there is nothing to compare with, and the graph is what is judged.
-        return []
+    """Call ``f`` on both sides of the point and return the numbers that moved; none where the graph says it all."""
+    for side in (1.0, -1.0):
+        # Every input by another amount: what depends on a difference of two of them moves as well.
+        steps = [side * _NUDGE * (1.0 + (k + 1) * _GOLDEN % 1.0) for k in range(len(numbers))]
+        beside = [x + step * (abs(x) or 1.0) for x, step in zip(numbers, steps)]
+        try:
+            found = _moved_numbers(call, record(f, structure, beside)) if all(map(math.isfinite, beside)) else []
+        except Exception:
+            # Outside of what f accepts; then there is nothing to compare with on this side.
+            continue
+        if found:
+            return found
+    return []
+
+
+def _moved_numbers(call: Call, other: Call) -> list[Detached]:
     mine, theirs = nodes_of(call), nodes_of(other)
     if [node.op for node in mine] != [node.op for node in theirs]:
         return [Detached(None, None, "the way through the function")]
@@ -157,5 +176,6 @@ def _slopes(
             return math.nan  # outside of what f accepts
 
     reach = min([(abs(x) or 1.0) / abs(step) for x, step in zip(numbers, direction) if step]) / 8.0
-    found = [one_sided(along, 0.0, side, reach) for side in (-1.0, 1.0)]
-    return [s for s in found if s is not None]
+    # Twice, with other steps: a function that is not what it seems to be at large steps gives itself away.
+    twice = [[one_sided(along, 0.0, side, reach * part) for part in (1.0, 0.11)] for side in (-1.0, 1.0)]
+    return [Slope(a.value, max(a.error, b.error, abs(a.value - b.value))) for a, b in twice if a and b]

@@ -12,13 +12,12 @@ import math
 from collections.abc import Callable, Sequence
 
 from micrograd.ops import Op
+from micrograd.testing.differences import CLEAR, RESOLVED
 from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.oracles import sides
 
 __all__ = ["check_kink", "documented_slopes", "explain_silence", "is_bent", "selects"]
 
-_RESOLVED = 1e-3  # of the larger slope: what the error of a slope may be
-_CLEAR = 32.0  # times the error of differences: the margin by which they may accuse
 
 _SELECTORS = {"where": 0, "take": -1}
 _SLOPES: dict[str, Callable[..., Sequence[float | None]]] = {
@@ -64,7 +63,7 @@ def is_bent(op: Op, operands: tuple[float, ...], place: int) -> bool:
     if len(slopes) < 2:
         return True
     left, right = slopes
-    return abs(left.value - right.value) > _CLEAR * (left.error + right.error) + 1e-6 * abs(left.value)
+    return abs(left.value - right.value) > CLEAR * (left.error + right.error) + 1e-6 * abs(left.value)
 
 
 def check_kink(rule: Rule, op: Op, operands: tuple[float, ...], why: str) -> None:
@@ -88,10 +87,10 @@ def check_kink(rule: Rule, op: Op, operands: tuple[float, ...], why: str) -> Non
         if len(slopes) < 2 or convention is not None:
             continue
         scale = max(abs(s.value) for s in slopes)
-        if any(s.error > _RESOLVED * scale for s in slopes):
+        if any(s.error > RESOLVED * scale for s in slopes):
             continue  # steep, or a jump: the slopes grow with every smaller step
         low, high = sorted(slopes, key=lambda s: s.value)
-        allowed = _CLEAR * (low.error + high.error) + 1e-9 * max(abs(low.value), abs(high.value))
+        allowed = CLEAR * (low.error + high.error) + 1e-9 * max(abs(low.value), abs(high.value))
         if not low.value - allowed <= partial <= high.value + allowed:
             nearest = low.value if partial < low.value else high.value
             rule.fault = Fault(

@@ -16,14 +16,13 @@ from dataclasses import dataclass
 
 from micrograd.ops import Op
 from micrograd.testing.complex_step import complex_step
-from micrograd.testing.differences import Slope, one_sided, slope
+from micrograd.testing.differences import CLEAR, RESOLVED, Slope, one_sided, slope
 from micrograd.testing.rounding import SMALLEST
 
-__all__ = ["ORACLES", "Estimate", "estimates", "has_mpmath", "moved", "reach", "sides"]
+__all__ = ["ORACLES", "Estimate", "directions", "estimates", "has_mpmath", "moved", "reach", "sides"]
 
 _NUDGE = 2.0**-50  # relative: four ulps
-_COMPLEX_MARGIN, _DIFFERENCES_MARGIN = 4.0, 32.0
-_RESOLVED = 1e-3  # differences that may be off by more than this part of the derivative say nothing
+_COMPLEX_MARGIN = 4.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def _by_differences(op: Op, operands: Sequence[float], places: Sequence[int], or
         oracle="differences",
         value=None,
         partials=[s.value for s in found],
-        errors=[_DIFFERENCES_MARGIN * s.error for s in found],
+        errors=[CLEAR * s.error for s in found],
         conditions=[0.0] * len(places),
     )
 
@@ -131,7 +130,7 @@ def _by_differences(op: Op, operands: Sequence[float], places: Sequence[int], or
 def _resolved(found: Slope, op: Op, operands: Sequence[float], place: int) -> bool:
     """Tell whether the error is small beside the derivative, or beside what a derivative of this function might be."""
     usual = abs(op.forward(*operands)) / (abs(operands[place]) or 1.0)
-    return found.error <= max(_RESOLVED * max(abs(found.value), usual), SMALLEST)
+    return found.error <= max(RESOLVED * max(abs(found.value), usual), SMALLEST)
 
 
 ORACLES: dict[str, Callable[[Op, Sequence[float], Sequence[int], int], Estimate | None]] = {
@@ -174,3 +173,14 @@ def sides(op: Op, operands: Sequence[float], place: int) -> list[Slope]:
     f, limit = _along(op, operands, place), reach(op, operands, place)
     found = [one_sided(f, operands[place], side, limit) for side in (-1.0, 1.0)]
     return [s for s in found if s is not None]
+
+
+def directions(count: int) -> list[list[float]]:
+    """Return a few directions that are not special in any way, the same in every process."""
+    return [
+        [
+            (1.0 if (i * (k + 1) // 2) % 2 == 0 else -1.0) * (0.5 + (0.618034 * (i + 1) * (k + 1)) % 1.0)
+            for i in range(count)
+        ]
+        for k in range(3)
+    ]

@@ -17,11 +17,11 @@ from micrograd.engine import Value, captured
 from micrograd.graph import topological_order
 from micrograd.ops.selection import PREDICATES
 from micrograd.testing.findings import LARGEST, Fault, Rule
+from micrograd.testing.oracles import directions
 from micrograd.testing.rounding import path_bound
-from micrograd.testing.rule_derivatives import check_second
-from micrograd.testing.rules import check_first
+from micrograd.testing.rules import check_first, go_on
 
-__all__ = ["Survey", "check_pass", "directions", "sizes_and_losses", "survey", "tangent"]
+__all__ = ["Survey", "check_pass", "sizes_and_losses", "survey", "tangent"]
 
 _LOST = 2.0**-1074  # of a product that underflows
 _SCALES = (1.0, 2.0**-500, 2.0**500, 2.0**-900, 2.0**900)  # powers of two: scaling by them is exact
@@ -110,8 +110,8 @@ def survey(
         rule = known.get(key)
         if rule is None:
             rule = known[key] = check_first(node._op_row, numbers, node._out, places, last, oracle)
-        if order == 2 and not (rule.bent or rule.fault or rule.kink or rule.doubt):
-            check_second(rule, node._op_row, numbers, node._out)
+        if order == 2:
+            go_on(rule, node._op_row, numbers, node._out, oracle)
         found.rules[node] = rule
         if rule.fault is not None:
             found.culprit, found.complete = node, False
@@ -177,17 +177,6 @@ def _switching(condition: Value, depends: set[Value]) -> Iterator[tuple[Value, s
 
 
 # --- sums over paths --------------------------------------------------------------------------------------------
-
-
-def directions(count: int) -> list[list[float]]:
-    """Return a few directions that are not special in any way, the same in every process."""
-    return [
-        [
-            (1.0 if (i * (k + 1) // 2) % 2 == 0 else -1.0) * (0.5 + (0.618034 * (i + 1) * (k + 1)) % 1.0)
-            for i in range(count)
-        ]
-        for k in range(3)
-    ]
 
 
 def tangent(found: Survey, direction: dict[Value, float]) -> dict[Value, float]:

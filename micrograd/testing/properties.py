@@ -19,7 +19,7 @@ from micrograd.errors import describe
 from micrograd.ops import Op
 from micrograd.ops.selection import PREDICATES
 from micrograd.ops.table import is_builtin
-from micrograd.testing.findings import is_trusted
+from micrograd.testing.findings import BENDS, NUMBERS_ONLY, is_trusted
 from micrograd.testing.oracles import has_mpmath, moved
 from micrograd.testing.points import (
     LARGEST,
@@ -44,8 +44,6 @@ REFUSALS = (ArithmeticError, ValueError)
 _SIMPLE = (0.0, 1.0, -1.0, 2.0, 0.5)
 _NOT_FINITE = (math.inf, -math.inf, math.nan)
 _LENIENT = 1e-9  # of a value whose accuracy nobody stated
-_ABRUPT = "bends here"  # how ``check_rule`` calls a kink that the row does not list
-_NUMBERS_ONLY = "runs on numbers only"  # ... and a rule that cannot be differentiated
 
 
 @dataclass
@@ -249,7 +247,7 @@ def second_order(found: Findings, op: Op, rng: random.Random, examples: int) -> 
         rule = _judged(found, op, point, 2)
         if rule is not None:
             found.checked += 1
-        elif not reason and found.doubts and _NUMBERS_ONLY in found.doubts[-1]:
+        elif not reason and found.doubts and NUMBERS_ONLY in found.doubts[-1]:
             reason = found.doubts[-1]
     if not found.checked:
         found.skipped = reason
@@ -282,7 +280,7 @@ def _unlisted(op: Op, points: Sequence[Point]) -> Point | None:
             rule = _checked(op, point, 1, Findings())
         except Departure:  # what "partials" is about
             continue
-        if rule is not None and _ABRUPT in rule.kink:
+        if rule is not None and BENDS in rule.kink:
             return point
     return None
 

@@ -17,6 +17,7 @@ from hypothesis.reporting import with_reporter
 from micrograd.ops import Op
 from micrograd.ops.table import is_builtin
 from micrograd.testing.check import gradcheck
+from micrograd.testing.findings import NUMBERS_ONLY
 from micrograd.testing.points import moderate
 from micrograd.testing.program import Program
 from micrograd.testing.properties import REFUSALS, Departure, Findings, forward
@@ -27,7 +28,6 @@ __all__ = ["random_graphs"]
 
 _COMPANY = ("add", "mul", "sub", "neg", "tanh")
 _OFTEN = 4  # as often as this the operation itself is chosen
-_ORDER_ONLY = "runs on numbers only"  # how ``gradcheck`` calls a rule that has no second derivative
 
 
 class _WrongError(Exception):
@@ -112,7 +112,7 @@ def _report(op: Op, program: Program) -> Report | None:
     """Return the verdict on a program; ``None`` where a user's function refuses a number."""
     try:
         report = gradcheck(program, *program.inputs)
-        if report.verdict == INCONCLUSIVE and _ORDER_ONLY in report.reason:
+        if report.verdict == INCONCLUSIVE and NUMBERS_ONLY in report.reason:
             report = gradcheck(program, *program.inputs, order=1)
     except Exception as error:
         if isinstance(error, REFUSALS) and not is_builtin(op):

@@ -12,7 +12,7 @@ from typing import Any
 
 from micrograd import _modes
 from micrograd._structure import Structure, flatten
-from micrograd.engine import Value
+from micrograd.engine import Value, captured
 from micrograd.errors import describe, not_a_number
 from micrograd.graph import topological_order
 from micrograd.ops import Op
@@ -20,6 +20,9 @@ from micrograd.ops.floats import as_float
 from micrograd.testing.program import Program
 
 __all__ = ["Call", "difference_between", "function_name", "nodes_of", "numbers_of", "record"]
+
+
+_CHANGED = "it changed its inputs: it set .data of a Value that it was given"
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,18 @@ def record(f: Callable[..., Any], structure: Structure, numbers: Sequence[float]
                 f"{function_name(f)} returned {describe(x)}; a gradient needs a function that returns a Value, or"
                 " several in a list, tuple, dict or array"
             )
-    complaint = ""
+    complaint, given = "", set(leaves)
     now, shape = flatten(arguments)
     if shape != structure or any(x is not leaf for x, leaf in zip(now, leaves)):
         complaint = "it changed its arguments: a list, dict or array that it was given holds something else now"
-    elif any(repr(leaf.data) != repr(x) for leaf, x in zip(leaves, numbers)):
-        complaint = "it changed its inputs: it set .data of a Value that it was given"
+    elif any(repr(leaf.data) != repr(x) for leaf, x in zip(leaves, numbers)) or any(
+        x in given and repr(number) != repr(x.data)
+        for node in topological_order(*[x for x in outputs if isinstance(x, Value)])
+        if node.op
+        for x, number in zip(node.operands, captured(node))
+        if isinstance(x, Value)
+    ):
+        complaint = _CHANGED
     return Call(leaves, outputs, complaint)
 
 

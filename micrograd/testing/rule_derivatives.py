@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from micrograd.engine import Value, reverse_sweep
 from micrograd.ops import Op
 from micrograd.testing.credible import is_credible, is_far_out
-from micrograd.testing.differences import Slope, slope
-from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule
+from micrograd.testing.differences import CLEAR, RESOLVED, Slope, one_sided, slope
+from micrograd.testing.findings import BENDS, LARGEST, LOST, MOST, NUMBERS_ONLY, Fault, Rule
 from micrograd.testing.kinks import selects
-from micrograd.testing.oracles import moved, reach
+from micrograd.testing.oracles import directions, moved, reach
 from micrograd.testing.rounding import SMALLEST, extreme, running_errors
 
 __all__ = ["check_second", "own_errors", "swept"]
@@ -91,11 +91,12 @@ def check_second(rule: Rule, op: Op, operands: tuple[float, ...], out: float) ->
     rule.bent = True
     if derivatives.error:
         rule.doubt = (
-            f"the rule of {op.name} runs on numbers only, so it has no second derivative ({derivatives.error});"
+            f"the rule of {op.name} {NUMBERS_ONLY}, so it has no second derivative ({derivatives.error});"
             f" ask for order=1, or write the rule with operations of micrograd"
         )
         return
     if len(rule.places) > MOST:
+        _check_together(rule, op, operands, derivatives)
         return  # the second-order passes ask for them along their directions
     for share in derivatives.shares:
         numbers, errors = derivatives.again(share)
@@ -115,6 +116,9 @@ def check_second(rule: Rule, op: Op, operands: tuple[float, ...], out: float) ->
             allowed = 4.0 * slack + truth.error + LOST
             if abs(got - truth.value) <= allowed:
                 continue
+            if rule.second_oracle != "mpmath" and _is_bent(rule, op, operands, i, j):
+                rule.kink = f"the derivative of {op.name} {BENDS}"
+                return
             if extreme(op, operands, out):
                 rule.doubt = f"{op.name} is at numbers of which its row promises nothing"
                 return
@@ -129,6 +133,56 @@ def check_second(rule: Rule, op: Op, operands: tuple[float, ...], out: float) ->
             return
 
 
+def _check_together(rule: Rule, op: Op, operands: tuple[float, ...], derivatives: _Derivatives) -> None:
+    """Judge the second derivatives of very many operands along directions through all of them."""
+    rule.second_oracle = "differences"
+    for direction in directions(len(rule.places)):
+        steps = [step * (abs(operands[i]) or 1.0) for step, i in zip(direction, rule.places)]
+        seeds = [(share, step) for share, step in zip(derivatives.shares, steps) if isinstance(share, Value)]
+        found = swept(seeds)
+        seconds = [found.get(leaf, 0.0) for leaf in derivatives.leaves]
+        terms = [(x.data if isinstance(x, Value) else x) * step for x, step in zip(seconds, steps)]
+        loss = math.fsum(error * abs(step) for error, step in zip(running_errors(seconds), steps))
+
+        def along(t: float, steps: Sequence[float] = steps) -> float:
+            there = list(operands)
+            for i, step in zip(rule.places, steps):
+                there[i] += t * step
+            shares = op.contributions(1.0, op.forward(*there), there)
+            return math.fsum(float(shares[i]) * step for i, step in zip(rule.places, steps))
+
+        truth, size = slope(along, 0.0, 1e-2), math.fsum(map(abs, terms))
+        usual = math.fsum(abs(partial * step) for partial, step in zip(rule.partials, steps))
+        if truth is None or not math.isfinite(loss) or truth.error > RESOLVED * max(size, usual, abs(truth.value)):
+            continue
+        allowed = CLEAR * truth.error + 4.0 * loss + 1e-6 * max(size, usual)
+        if abs(math.fsum(terms) - truth.value) > allowed:
+            what = "the second derivatives that the rule gives for all operands, taken together, are wrong"
+            rule.fault = Fault(what, math.fsum(terms), truth.value, allowed, order=2, oracles=("differences",))
+            return
+
+
+def _is_bent(rule: Rule, op: Op, operands: tuple[float, ...], i: int, j: int) -> bool:
+    """Tell whether a share changes at another rate on one side of the point than on the other."""
+    place, other = rule.places[i], rule.places[j]
+    along, limit = _share_along(op, operands, place, other), reach(op, operands, other)
+    left, right = [one_sided(along, operands[other], side, limit) for side in (-1.0, 1.0)]
+    if left is None or right is None:
+        return True
+    return abs(left.value - right.value) > CLEAR * (left.error + right.error) + 1e-6 * abs(left.value)
+
+
+def _share_along(op: Op, operands: tuple[float, ...], place: int, other: int) -> Callable[[float], float]:
+    """Return the share of one operand as a function of another."""
+    wanted = [k == place for k in range(len(operands))]
+
+    def share(x: float) -> float:
+        there = moved(operands, other, x)
+        return float(op.contributions(1.0, op.forward(*there), there, wanted)[place])
+
+    return share
+
+
 def _second_truth(rule: Rule, op: Op, operands: tuple[float, ...], i: int, j: int) -> Slope | None:
     """Return a second derivative: mpmath's, or else how the rule's numbers change along an operand."""
     place, other = rule.places[i], rule.places[j]
@@ -138,14 +192,8 @@ def _second_truth(rule: Rule, op: Op, operands: tuple[float, ...], i: int, j: in
         error = 4.0 * math.ulp(exact) + 1e-20 * abs(rule.partials[i]) + _NOTHING
         return Slope(exact, error if math.isfinite(error) else 0.0)
     rule.second_oracle = "differences"
-    wanted = [k == place for k in range(len(operands))]
-
-    def share(x: float) -> float:
-        there = moved(operands, other, x)
-        return float(op.contributions(1.0, op.forward(*there), there, wanted)[place])
-
-    found = slope(share, operands[other], reach(op, operands, other))
+    found = slope(_share_along(op, operands, place, other), operands[other], reach(op, operands, other))
     usual = abs(rule.partials[i]) / (abs(operands[other]) or 1.0)
-    if found is None or found.error > max(1e-3 * max(abs(found.value), usual), SMALLEST):
+    if found is None or found.error > max(RESOLVED * max(abs(found.value), usual), SMALLEST):
         return None
-    return Slope(found.value, 32.0 * found.error)
+    return Slope(found.value, CLEAR * found.error)

@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+from micrograd._node import real
 from micrograd.ops import Op
 from micrograd.ops.table import is_builtin
 from micrograd.testing.credible import is_credible
-from micrograd.testing.findings import LARGEST, LOST, MOST, Fault, Rule, is_trusted, ulp
+from micrograd.testing.differences import CLEAR, RESOLVED, slope
+from micrograd.testing.findings import BENDS, LARGEST, LOST, MOST, Fault, Rule, is_trusted, ulp
 from micrograd.testing.kinks import check_kink, explain_silence, is_bent, selects
-from micrograd.testing.oracles import Estimate, estimates
+from micrograd.testing.oracles import Estimate, directions, estimates, moved, reach
 from micrograd.testing.rounding import SMALLEST, extreme, own_rounding
 from micrograd.testing.rule_derivatives import check_second, own_errors
 
-__all__ = ["Fault", "Rule", "check_first", "check_rule"]
+__all__ = ["Fault", "Rule", "check_first", "check_rule", "go_on"]
 
 _HUGE = 2.0**1000
 _UPSTREAM = (-3.0, 0.75)  # gradients of which a rule must give as much more, or less, as of 1
+_NEAR = 1e-2  # relative: the largest step along a direction through all operands
+_TOGETHER = 1e-7  # of the sizes of all terms: what is let pass there
+_BESIDE = 2.0**-7  # relative: how far beside
 _CERTAIN = 1e-6  # of a derivative: how well a witness has to know it that speaks against a reference
 _LENIENT = 1e-9  # of the result, for a forward function whose accuracy nobody stated: it may cancel
 
@@ -46,16 +52,54 @@ def check_rule(
     [1.0]
     """
     rule = check_first(op, operands, out, places, order, oracle)
-    if order == 2 and not (rule.fault or rule.kink or rule.doubt):
-        check_second(rule, op, operands, out)
+    if order == 2:
+        go_on(rule, op, operands, out, oracle)
     return rule
+
+
+def go_on(rule: Rule, op: Op, operands: tuple[float, ...], out: float, oracle: str) -> None:
+    """Hold the derivative of a rule to the second derivatives, where the rule itself was found to be right."""
+    if rule.bent or rule.fault or rule.kink or rule.doubt:
+        return
+    check_second(rule, op, operands, out)
+    if rule.second_oracle == "differences" and not (rule.fault or rule.kink or rule.doubt):
+        _check_beside(rule, op, operands, oracle)
+
+
+def _check_beside(rule: Rule, op: Op, operands: tuple[float, ...], oracle: str) -> None:
+    """Judge the rule beside the point too: differences of a rule say how it changes, and not that it is right there."""
+    for place in rule.places:
+        x, limit = operands[place], reach(op, operands, place)
+        step = _BESIDE * (abs(x) or 1.0)
+        for sign in (-1.0, 1.0):
+            there = tuple(moved(operands, place, x + sign * (step if limit is None else min(step, limit))))
+            out = real(op.forward(*there))
+            if not math.isfinite(out) or not all(map(math.isfinite, there)):
+                continue
+            near = check_first(op, there, out, rule.places, 1, oracle)
+            if near.fault is not None and near.fault.order == 1:
+                what = (
+                    f"{near.fault.what} beside the point, at ({', '.join(map(repr, there))}), so its derivative is too"
+                )
+                rule.fault = replace(near.fault, what=what, order=2)
+                return
 
 
 def check_first(
     op: Op, operands: tuple[float, ...], out: float, places: Sequence[int], last: int = 1, oracle: str = "best"
 ) -> Rule:
     """Hold the rule itself to the oracle; ``last`` is 2 where ``check_second`` is going to be asked too."""
-    again = op.forward(*operands)
+    try:
+        return _checked_first(op, operands, out, places, last, oracle)
+    except Exception as error:
+        error.add_note(f"while the rule of {op.name} was checked at ({', '.join(map(repr, operands))})")
+        raise
+
+
+def _checked_first(
+    op: Op, operands: tuple[float, ...], out: float, places: Sequence[int], last: int, oracle: str
+) -> Rule:
+    again = real(op.forward(*operands))  # an int or a NumPy number becomes a float in the engine, too
     if repr(again) != repr(out):
         wrong = Fault("the recorded operands do not give the recorded result", out, again, 0.0, order=0)
         return Rule(list(places), [math.nan] * len(places), [0.0] * len(places), fault=wrong)
@@ -130,7 +174,7 @@ def _check_partials(rule: Rule, op: Op, operands: tuple[float, ...], out: float,
             rule.doubt = f"{op.name} is at numbers of which its row promises nothing"
             return
         if op.kinks is None and not is_builtin(op) and is_bent(op, operands, place):
-            check_kink(rule, op, operands, f"{op.name} bends here, at a point that its row does not list as a kink")
+            check_kink(rule, op, operands, f"{op.name} {BENDS}, at a point that its row does not list as a kink")
             return
         accusers, witnesses = _opinions(rule, op, operands, place, truth)
         if estimate.oracle == "mpmath" and witnesses:
@@ -147,6 +191,33 @@ def _check_partials(rule: Rule, op: Op, operands: tuple[float, ...], out: float,
         else:
             rule.doubt = f"only a weak oracle accuses the rule of {op.name} here ({estimate.oracle})"
         return
+    if len(rule.places) > MOST:
+        _check_together(rule, op, operands)
+
+
+def _check_together(rule: Rule, op: Op, operands: tuple[float, ...]) -> None:
+    """Judge the shares of very many operands that were not judged one by one: along directions through all of them."""
+    places = [i for i in rule.places if math.isfinite(operands[i]) and not selects(op, i, len(operands))]
+    partials = [rule.partials[rule.places.index(i)] for i in places]
+    for direction in directions(len(places)):
+        steps = [step * (abs(operands[i]) or 1.0) for step, i in zip(direction, places)]
+        terms = [partial * step for partial, step in zip(partials, steps)]
+
+        def along(t: float, steps: Sequence[float] = steps) -> float:
+            there = list(operands)
+            for i, step in zip(places, steps):
+                there[i] += t * step
+            return float(op.forward(*there))
+
+        found = slope(along, 0.0, _NEAR)
+        size = math.fsum(map(abs, terms))
+        if found is None or found.error > RESOLVED * size or not math.isfinite(size):
+            continue
+        allowed = CLEAR * found.error + _TOGETHER * size
+        if abs(math.fsum(terms) - found.value) > allowed:
+            what = "the derivatives by all operands, taken together, are wrong"
+            rule.fault = Fault(what, math.fsum(terms), found.value, allowed, oracles=("differences",))
+            return
 
 
 def _spread_out(places: Sequence[int]) -> list[int]:

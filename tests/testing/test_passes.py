@@ -15,7 +15,7 @@ import pytest
 import micrograd as mg
 from micrograd import Value, engine
 from micrograd.testing import Report, gradcheck
-from micrograd.testing.passes import directions
+from micrograd.testing.oracles import directions
 
 Sweep = Callable[[list[Value], dict[Value, Any]], None]
 
