@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,9 +24,10 @@ _Found = TypeVar("_Found")
 
 
 class Keeper(Generic[_Found]):
-    """Writes the replay script of what was found to be wrong, each time over the one before.
+    """Writes the replay script of what was found to be wrong, each time over the one before of the same run.
 
-    It is called before anything is printed, so neither a closed pipe nor Ctrl-C loses a failing example.
+    It is called before anything is printed, so neither a closed pipe nor Ctrl-C loses a failing example. What another
+    run left stays: the script gets a number behind its name then.
 
     Attributes:
         path: where the script is; ``None`` as long as there is none.
@@ -33,7 +35,7 @@ class Keeper(Generic[_Found]):
 
     def __init__(self, folder: Path, name: str, script: Callable[[_Found], str]) -> None:
         self.path: Path | None = None
-        self._target = folder / f"replay_{slug(name)}.py"
+        self._folder, self._name = folder, f"replay_{slug(name)}"
         self._script = script
         self._text = ""
 
@@ -42,14 +44,26 @@ class Keeper(Generic[_Found]):
         if text == self._text:
             return
         self._text = text
+        target = self.path or self._free(text)
         try:
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._target, text)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(target, text)
         except OSError as error:
             if self.path is None:
-                error_line(_PROGRAM, f"cannot write the replay script {self._target}: {error.strerror or error}")
+                error_line(_PROGRAM, f"cannot write the replay script {target}: {error.strerror or error}")
         else:
-            self.path = self._target
+            self.path = target
+
+    def _free(self, text: str) -> Path:
+        """Return the first path that has no other script; the same one is written again."""
+        for number in count(1):
+            target = self._folder / f"{self._name}{f'_{number}' if number > 1 else ''}.py"
+            try:
+                if not target.exists() or target.read_text(encoding="utf-8") == text:
+                    break
+            except (OSError, UnicodeDecodeError):
+                continue
+        return target
 
     def tell(self) -> None:
         """Say where the script is."""

@@ -184,7 +184,7 @@ def _examined(
         figures=_figures(blank, surveys, known),
         oracle=max((r.oracle for r in known.values()), key=_weakness, default=""),
     )
-    missing = missing_influence(f, structure, report.inputs, call)
+    missing = missing_influence(f, structure, report.inputs, call, order)
     if isinstance(missing, Missing):
         return _wrong(report, missing.node, missing.fault), None
     if isinstance(missing, Bend):

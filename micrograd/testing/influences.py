@@ -19,6 +19,7 @@ from micrograd.testing.differences import CLEAR, Slope, one_sided
 from micrograd.testing.findings import Fault
 from micrograd.testing.oracles import directions
 from micrograd.testing.recording import Call, difference_between, nodes_of, record
+from micrograd.testing.rule_derivatives import swept
 
 __all__ = ["Bend", "Missing", "missing_influence"]
 
@@ -59,12 +60,9 @@ class Bend:
 
 
 def missing_influence(
-    f: Callable[..., Any], structure: Structure, numbers: Sequence[float], call: Call
+    f: Callable[..., Any], structure: Structure, numbers: Sequence[float], call: Call, order: int
 ) -> Missing | Bend | str | None:
-    """Return what the gradient lacks, that there is a kink, why it cannot be told, or ``None`` where it lacks nothing.
-
-    The gradients of the graph are used.
-    """
+    """Return what the gradient lacks, a kink of the function, or why that cannot be told; ``None`` if nothing lacks."""
     found = _detached_numbers(f, structure, numbers, call)
     if not found:
         return None
@@ -73,35 +71,36 @@ def missing_influence(
         if difference:
             return f"the function cannot be checked: {difference}"
     judged, bent = 0, False
-    for k, gradient in enumerate(_gradients(call)):
+    for k, root in enumerate(call.outputs):
         for direction in _directions(numbers):
-            slopes = _slopes(f, structure, numbers, k, direction)
-            if len(slopes) < 2:
-                continue
-            judged += 1
-            engine = math.fsum(g * step for g, step in zip(gradient, direction))
-            low, high = sorted(slopes, key=lambda s: s.value)
-            allowed = CLEAR * (low.error + high.error) + 1e-9 * max(abs(low.value), abs(high.value))
-            if not low.value - allowed <= engine <= high.value + allowed:
-                nearest = low.value if engine < low.value else high.value
-                return _missing(found[0], call, direction, engine, nearest, allowed)
-            bent = bent or high.value - low.value > allowed
+            for degree in range(1, order + 1):
+                engine = _engine(call, root, direction, degree)
+                slopes = _slopes(_along(f, structure, numbers, k, direction, degree), numbers, direction)
+                if len(slopes) < 2:
+                    continue
+                judged += 1
+                low, high = sorted(slopes, key=lambda s: s.value)
+                allowed = CLEAR * (low.error + high.error) + 1e-9 * max(abs(low.value), abs(high.value))
+                if not low.value - allowed <= engine <= high.value + allowed:
+                    nearest = low.value if engine < low.value else high.value
+                    return _missing(found[0], call, direction, degree, (engine, nearest, allowed))
+                bent = bent or high.value - low.value > allowed
     if bent:
         return Bend("the function bends here: it takes another branch on one side than on the other")
     return None if judged else "the graph changes with the inputs, and the function is too rough for differences"
 
 
 def _missing(
-    first: Detached, call: Call, direction: Sequence[float], engine: float, expected: float, allowed: float
+    first: Detached, call: Call, direction: Sequence[float], degree: int, figures: tuple[float, float, float]
 ) -> Missing:
     moved = [i for i, step in enumerate(direction) if step]
     by = f"by input {moved[0]}" if len(moved) == 1 else "by all inputs together"
     what = (
-        f"the gradient {by} misses an influence: {first.what} moves with the inputs and is not connected to them (was"
-        " .data read, or math used instead of micrograd?)"
+        f"the {'gradient' if degree == 1 else 'second derivative'} {by} misses an influence: {first.what} moves with"
+        " the inputs and is not connected to them (was .data read, or math used instead of micrograd?)"
     )
     node = call.inputs[moved[0]] if first.node is None else first.node
-    return Missing(node, Fault(what, engine, expected, allowed, first.place, oracles=("differences",)))
+    return Missing(node, Fault(what, *figures, first.place, degree, ("differences",)))
 
 
 def _detached_numbers(
@@ -143,14 +142,17 @@ def _moved_numbers(call: Call, other: Call) -> list[Detached]:
     return found
 
 
-def _gradients(call: Call) -> Iterator[list[float]]:
-    """Generate the engine's gradient of every result."""
-    for root in call.outputs:
-        for x in call.inputs:
-            x.grad = 0.0
-        if isinstance(root, Value):
-            root.backward()
-        yield [x.grad for x in call.inputs]
+def _engine(call: Call, root: Any, direction: Sequence[float], degree: int) -> float:
+    """Return the engine's first or second derivative of a result along a direction."""
+    if not isinstance(root, Value):
+        return 0.0
+    seeds: list[tuple[Value, Any]] = [(root, 1.0)]
+    for _ in range(degree - 1):
+        found = swept(seeds)
+        seeds = [(g, step) for x, step in zip(call.inputs, direction) if isinstance(g := found.get(x), Value)]
+    found = swept(seeds)
+    numbers = [found.get(x, 0.0) for x in call.inputs]
+    return math.fsum((g.data if isinstance(g, Value) else g) * step for g, step in zip(numbers, direction))
 
 
 def _directions(numbers: Sequence[float]) -> Iterator[list[float]]:
@@ -164,17 +166,28 @@ def _directions(numbers: Sequence[float]) -> Iterator[list[float]]:
             yield [step * (abs(x) or 1.0) for step, x in zip(direction, numbers)]
 
 
-def _slopes(
-    f: Callable[..., Any], structure: Structure, numbers: Sequence[float], output: int, direction: Sequence[float]
-) -> list[Slope]:
-    """Return the slopes of one result of ``f`` along a direction, on both sides where there are both."""
+def _along(
+    f: Callable[..., Any],
+    structure: Structure,
+    numbers: Sequence[float],
+    output: int,
+    direction: Sequence[float],
+    degree: int,
+) -> Callable[[float], float]:
+    """Return a result of ``f`` along a direction; for the second degree the engine's derivative of it."""
 
     def along(t: float) -> float:
         try:
-            return record(f, structure, [x + t * step for x, step in zip(numbers, direction)]).results[output]
+            there = record(f, structure, [x + t * step for x, step in zip(numbers, direction)])
+            return there.results[output] if degree == 1 else _engine(there, there.outputs[output], direction, 1)
         except Exception:
             return math.nan  # outside of what f accepts
 
+    return along
+
+
+def _slopes(along: Callable[[float], float], numbers: Sequence[float], direction: Sequence[float]) -> list[Slope]:
+    """Return the slopes along a direction, on both sides where there are both."""
     reach = min([(abs(x) or 1.0) / abs(step) for x, step in zip(numbers, direction) if step]) / 8.0
     # Twice, with other steps: a function that is not what it seems to be at large steps gives itself away.
     twice = [[one_sided(along, 0.0, side, reach * part) for part in (1.0, 0.11)] for side in (-1.0, 1.0)]

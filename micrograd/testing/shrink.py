@@ -13,7 +13,8 @@ from micrograd.testing.program import Program
 
 __all__ = ["shortest"]
 
-_ATTEMPTS = 200
+_ATTEMPTS = 300
+_ALONE = 30  # instructions that are tried alone in every round
 
 
 def shortest(program: Program, is_wrong: Callable[[Program], bool]) -> Program:
@@ -44,23 +45,28 @@ def _shorter(program: Program) -> Iterator[Program]:
     for name, *operands in program.instructions:
         numbers.append(operation_named(name).forward(*[numbers[x] if type(x) is int else x for x in operands]))
     length = len(program.instructions)
-    # One operation on one input, one instruction, ever longer tails, all but one instruction, shorter heads.
-    for name, *operands in program.instructions:
+    everything = set(range(count, count + length))
+    # One operation on one input, or one instruction alone; of a long program only the last ones.
+    for name, *operands in program.instructions[-_ALONE:]:
         used = [x for x in operands if type(x) is int]
         if len(set(used)) > 1 or (length > 1 and len(used) > 1):
             repeated = [0 if type(x) is int else x for x in operands]
             yield Program((numbers[used[0]],), ((name, *repeated),))
-    for k in range(length if length > 1 else 0):
+    for k in range(max(0, length - _ALONE), length) if length > 1 else ():
         yield _part(program, numbers, {count + k}, count + k)
+    # Tails and heads, ever longer; then the program without a block of instructions, ever shorter.
     size = 2
     while size < length:
         yield _part(program, numbers, set(range(count + length - size, count + length)), count + length - 1)
+        yield _part(program, numbers, set(range(count, count + size)), count + size - 1)
         size *= 2
-    for k in range(length - 1):
-        kept = set(range(count, count + length)) - {count + k}
-        yield _part(program, numbers, kept, count + length - 1)
-    for k in range(length - 1):
-        yield _part(program, numbers, set(range(count, count + k + 1)), count + k)
+    while size >= 1:
+        for start in range(0, length, size):
+            block = set(range(count + start, min(count + start + size, count + length)))
+            last = max(everything - block, default=0)
+            if last and len(block) < length:
+                yield _part(program, numbers, everything - block, last)
+        size //= 2
 
 
 def _part(program: Program, numbers: list[float], kept: set[int], root: int) -> Program:

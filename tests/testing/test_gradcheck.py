@@ -263,6 +263,20 @@ def test_an_influence_that_is_hard_to_see_is_not_acquitted(f: Callable[..., Any]
     assert verdict(f, *inputs) in ("wrong", "inconclusive")
 
 
+def test_a_second_derivative_that_misses_an_influence_is_caught() -> None:
+    def root(a: Value) -> Any:
+        z = math.sqrt(a.data)  # found outside of the graph, and corrected by one step of Newton inside
+        return z + (a - z * z) / (2.0 * z)
+
+    assert verdict(root, 2.0, order=1) == "right"
+    report = gradcheck(root, 2.0)
+    assert report.verdict == "wrong"
+    assert "second derivative by input 0 misses an influence" in report.reason
+    assert report.culprit is not None
+    assert report.culprit.engine == 0.0
+    assert math.isclose(report.culprit.expected, -0.25 / 2.0**1.5, rel_tol=1e-5)
+
+
 def test_a_jump_to_the_left_is_no_derivative() -> None:
     assert verdict(lambda x: x if x.data >= 0.0 else -x, 0.0) == "not differentiable here"
     assert verdict(lambda x: x if x.data > 0.0 else -x, 0.0) == "not differentiable here"
