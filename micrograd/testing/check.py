@@ -5,7 +5,8 @@ complex step, or extrapolated differences. An oracle that looks at one operation
 whatever the function does as a whole. Then the backward pass, which puts the rules together, is held to tangents that
 go the other way, within the rounding that both are allowed: ``4(n+1) * eps * A``.
 
-So there is no step size to choose and no tolerance, and a kink is known for what it is.
+So there is no step size to choose and no tolerance, and a kink is known for what it is. Where only differences can tell,
+they say how far they may be trusted, and accuse by a clear margin or not at all.
 """
 
 from __future__ import annotations
@@ -28,13 +29,7 @@ from micrograd.testing.laws import check_laws
 from micrograd.testing.oracles import ORACLES
 from micrograd.testing.passes import PassFault, Survey, check_pass, survey
 from micrograd.testing.program import Program, program_of
-from micrograd.testing.recording import (
-    Call,
-    difference_between,
-    function_name,
-    numbers_of,
-    record,
-)
+from micrograd.testing.recording import Call, difference_between, function_name, numbers_of, record
 from micrograd.testing.report import INCONCLUSIVE, NOT_DIFFERENTIABLE, RIGHT, WRONG, Culprit, Figures, Report
 from micrograd.testing.second_passes import check_second_pass
 from micrograd.testing.shrink import shortest
@@ -58,11 +53,12 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str =
 
     Returns a ``Report``; ``report.verdict`` is one of
 
-    - ``"right"``: every rule agrees with its oracle, and the backward pass with forward mode;
+    - ``"right"``: every rule agrees with its oracle, and the backward pass with forward mode. (Of a node with more than
+      twelve operands, twelve are judged one by one, and all of them together along a few directions.);
     - ``"wrong"``: ``report.culprit`` is the first edge that does not, from the result on, and ``report.program`` the
       shortest program that shows it;
-    - ``"not differentiable here"``: at a kink, or on the border of a domain. What the engine gives lies between the
-      slopes on both sides and is the documented convention;
+    - ``"not differentiable here"``: at a kink, or on the border of a domain. What the engine gives is the documented
+      convention, and lies between the slopes on both sides where there are both;
     - ``"inconclusive"``: nothing can be told, and ``report.reason`` says why: a number on the way is nan or infinite,
       an operand is outside of its domain, the function is constant, or not the same at every call, or changes its
       arguments.
@@ -96,7 +92,7 @@ def assert_gradients(
 ) -> Report:
     """Raise ``GradientError`` with a full report where a gradient of ``f`` is wrong, or cannot be told.
 
-    At a kink it does not raise: there the engine's derivative was found to lie between the two slopes.
+    At a kink it does not raise, as long as the engine gives what is documented there, or a slope between both sides.
 
     Args:
         f: the function.
