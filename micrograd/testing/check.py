@@ -5,8 +5,8 @@ complex step, or extrapolated differences. An oracle that looks at one operation
 whatever the function does as a whole. Then the backward pass, which puts the rules together, is held to tangents that
 go the other way, within the rounding that both are allowed: ``4(n+1) * eps * A``.
 
-So there is no step size to choose and no tolerance, and a kink is known for what it is. Where only differences can tell,
-they say how far they may be trusted, and accuse by a clear margin or not at all.
+So there is no step size to choose and no tolerance, and a kink is known for what it is. Where only differences can
+tell, they say how far they may be trusted, and accuse by a clear margin or not at all.
 """
 
 from __future__ import annotations
