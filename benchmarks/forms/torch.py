@@ -1,5 +1,7 @@
 """PyTorch: float64 tensors on one thread, operation by operation, or compiled by ``torch.compile``."""
 
+# mypy: disable-error-code="misc"
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
