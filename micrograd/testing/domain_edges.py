@@ -103,14 +103,18 @@ def _shares(op: Op, point: Point, out: float) -> Any:
 def _check_masked(op: Op, point: Point) -> None:
     """Let ``where`` choose something else: then no gradient comes here, and none goes on, nan and infinite as it is."""
     places = places_of(op, point)
-    leaves: list[Any] = [Value(x) if i in places else x for i, x in enumerate(point)]
-    chosen = Value(2.0)
-    for out in (where(0.0, op.apply(tuple(leaves)), chosen), where(1.0, chosen, op.apply(tuple(leaves)))):
-        out.backward()
-    for i in places:
-        if leaves[i].grad != 0.0:
-            what = f"operand {i} gets a gradient, although where chose another branch"
-            raise Departure(what, point, leaves[i].grad, 0.0)
+    for differentiable in (False, True) if is_builtin(op) else (False,):
+        leaves: list[Any] = [Value(x) if i in places else x for i, x in enumerate(point)]
+        chosen = Value(2.0)
+        for out in (where(0.0, op.apply(tuple(leaves)), chosen), where(1.0, chosen, op.apply(tuple(leaves)))):
+            out.backward(create_graph=differentiable)
+        for i in places:
+            gradient = leaves[i].grad
+            got = gradient.data if isinstance(gradient, Value) else gradient
+            leaves[i].grad = 0.0  # a gradient that is a Value and its leaf refer to each other
+            if got != 0.0:
+                what = f"operand {i} gets a gradient, although where chose another branch"
+                raise Departure(what, point, got, 0.0)
 
 
 # --- inside -----------------------------------------------------------------------------------------------------

@@ -63,16 +63,16 @@ def _check_upstream(found: Survey, got: dict[Value, float]) -> PassFault | str:
 
 
 def _check_captured(found: Survey, got: dict[Value, float]) -> PassFault | str:
-    """Step the inputs between the two passes: nodes hold the numbers of the forward pass, so nothing changes."""
+    """Change the data between the two passes: nodes hold the numbers of the forward pass, so nothing else changes."""
     clear_gradients(found.root)
-    numbers = [x.data for x in found.inputs]
+    numbers = {node: node.data for node in (*found.inputs, *found.rules)}
     try:
-        for x in found.inputs:
-            x.data = 2.0 * x.data + 1.0
+        for node in numbers:
+            node.data = 2.0 * node.data + 1.0
         found.root.backward()
     finally:
-        for x, number in zip(found.inputs, numbers):
-            x.data = number
+        for node, number in numbers.items():
+            node.data = number
     for x in found.inputs:
         if repr(x.grad) != repr(got[x]):
             what = "the backward pass reads numbers that were changed after the forward pass"

@@ -163,6 +163,16 @@ def test_numbers_that_are_read_after_the_forward_pass_are_caught(monkeypatch: py
     assert "changed after the forward pass" in report.reason
 
 
+def test_results_that_are_read_after_the_forward_pass_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(order: list[Value], leaves: dict[Value, Any]) -> None:
+        for node in order:
+            node._out = node._data
+        naive_sweep()(order, leaves)
+
+    report = caught(monkeypatch, "_sweep", late)
+    assert "changed after the forward pass" in report.reason
+
+
 def test_a_constant_upstream_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     right = engine._sow
     report = caught(monkeypatch, "_sow", lambda seeds, leaves: right([(root, 1.0) for root, _ in seeds], leaves))
