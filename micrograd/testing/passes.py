@@ -195,6 +195,16 @@ def tangent(found: Survey, direction: dict[Value, float]) -> dict[Value, float]:
     return tangents
 
 
+def _lost_forward(found: Survey, direction: dict[Value, float]) -> float:
+    """Return what may be lost of a tangent where its steps underflow on the way, to become large again later."""
+    losses = dict.fromkeys(direction, 0.0)
+    for node in found.order:
+        moving = [(losses[x], partial) for x, partial, _ in found.uses(node) if x in losses and partial != 0.0]
+        if moving:
+            losses[node] = sum(loss * abs(partial) + _LOST for loss, partial in moving)
+    return losses.get(found.root, 0.0)
+
+
 def sizes_and_losses(found: Survey, scale: float, slack: float = 1.0) -> tuple[dict[Value, float], dict[Value, float]]:
     """Return for every node the sum of the sizes of all paths to the result, and what is lost on the way.
 
@@ -266,6 +276,8 @@ def _check_at(found: Survey, scale: float) -> PassFault | str:
         forward = tangent(found, along).get(found.root, 0.0) * scale
         backward = sum(got[x] * step for x, step in along.items())
         bound = sum(bounds[x] * abs(step) for x, step in along.items())
+        if not abs(backward - forward) <= bound + _LOST:
+            bound += scale * _lost_forward(found, along)
         if not abs(backward - forward) <= bound + _LOST:
             if not math.isfinite(forward):
                 return "a tangent overflows"
