@@ -253,10 +253,8 @@ def _opinions(
 def _disagrees_on_value(rule: Rule, estimate: Estimate, op: Op, operands: Sequence[float], out: float) -> bool:
     if estimate.value is None or abs(estimate.value) > LARGEST:
         return False
-    terms = sum(abs(operands[i] * d) for i, d in zip(_spread_out(rule.places), estimate.partials))
-    size = max(abs(estimate.value), 1.0 if op.accuracy.absolute else 0.0, terms if op.arity is None else 0.0)
-    count = 1 if op.arity is not None else len(operands)
-    allowed = (count * op.accuracy.value + 0.5) * ulp(size) + LOST
+    # Of all operands, also of those that are numbers: their terms may cancel, too.
+    allowed = own_rounding(op, operands, out) + 0.5 * ulp(estimate.value) + LOST
     if not is_trusted(op):
         allowed += _LENIENT * abs(estimate.value) + own_rounding(op, operands, out)
     if abs(out - estimate.value) <= allowed or extreme(op, operands, out):
