@@ -634,7 +634,7 @@ def test_every_stage_grows_linearly(family: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_stage_grows_linearly_where_it_is_large(family: str) -> None:
-    middle, large = [sizes_of_stages(FAMILIES[family](n)) for n in (10_000, 40_000)]
+    middle, large = [sizes_of_stages(FAMILIES[family](n)) for n in (5_000, 20_000)]
     for stage, count in large.items():
         assert count <= 4.2 * middle[stage], stage
 
@@ -642,10 +642,10 @@ def test_every_stage_grows_linearly_where_it_is_large(family: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["deep", "wide"])
 def test_very_large_graphs_pass_through_the_stages(family: str) -> None:
-    program = captured(FAMILIES[family](200_000), 2)  # far beyond Python's recursion limit
-    assert program.count() > 180_000
+    program = captured(FAMILIES[family](100_000), 2)  # far beyond Python's recursion limit
+    assert program.count() > 90_000
     derived = lowered(gradient(with_chains(program), everything))
-    assert derived.count() < 8_000_000
+    assert derived.count() < 4_000_000
     assert derived.gradients
     assert len(derived.outputs) == 1
 
