@@ -22,14 +22,13 @@ from micrograd import _modes
 from micrograd._structure import Structure
 from micrograd.engine import Value
 from micrograd.errors import GradientError, describe
-from micrograd.graph import topological_order
 from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.influences import Bend, Missing, missing_influence
 from micrograd.testing.laws import check_laws
-from micrograd.testing.oracles import ORACLES
+from micrograd.testing.oracles import ORACLES, refuse_unknown
 from micrograd.testing.passes import PassFault, Survey, check_pass, survey
 from micrograd.testing.program import Program, program_of
-from micrograd.testing.recording import Call, difference_between, function_name, numbers_of, record
+from micrograd.testing.recording import Call, difference_between, function_name, nodes_of, numbers_of, record
 from micrograd.testing.report import INCONCLUSIVE, NOT_DIFFERENTIABLE, RIGHT, WRONG, Culprit, Figures, Report
 from micrograd.testing.second_passes import check_second_pass
 from micrograd.testing.shrink import shortest
@@ -54,7 +53,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str =
     Returns a ``Report``; ``report.verdict`` is one of
 
     - ``"right"``: every rule agrees with its oracle, and the backward pass with forward mode. (Of a node with more than
-      twelve operands, twelve are judged one by one, and all of them together along a few directions.);
+      twelve operands, twelve are judged one by one, and all of them together along a few directions.)
     - ``"wrong"``: ``report.culprit`` is the first edge that does not, from the result on, and ``report.program`` the
       shortest program that shows it;
     - ``"not differentiable here"``: at a kink, or on the border of a domain. What the engine gives is the documented
@@ -76,8 +75,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 2, oracle: str =
     """
     if order not in (1, 2) or isinstance(order, bool):
         raise ValueError(f"order is 1 or 2, not {describe(order)}")
-    if oracle != "best" and oracle not in ORACLES:
-        raise ValueError(f"unknown oracle {oracle!r} (one of: best, {', '.join(ORACLES)})")
+    refuse_unknown(oracle)
     if not callable(f):
         raise TypeError(f"expected a function to check, not {describe(f)}")
     with _one_at_a_time, _modes.recording():
@@ -139,7 +137,7 @@ def _judged(
 @contextmanager
 def _gradients_kept(call: Call) -> Iterator[None]:
     """Leave the gradients of captured Values as they are: a check runs backward passes of its own."""
-    kept = [(node, node.grad) for node in topological_order(*[x for x in call.outputs if isinstance(x, Value)])]
+    kept = [(node, node.grad) for node in nodes_of(call)]
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from micrograd.ops import Op
 from micrograd.testing.differences import slope
 from micrograd.testing.findings import Fault
-from micrograd.testing.oracles import moved
+from micrograd.testing.oracles import along, share_along
 from micrograd.testing.rounding import EPSILON
 
 __all__ = ["is_credible", "is_far_out"]
@@ -63,15 +63,9 @@ def _is_confirmed(op: Op, point: Sequence[float], fault: Fault) -> bool:
     """Tell whether short steps find the expected derivative too."""
     place = fault.place
     assert place is not None
-    wanted = [k == place for k in range(len(point))]
-
-    def share(operands: Sequence[float]) -> float:
-        return float(op.contributions(1.0, op.forward(*operands), operands, wanted)[place])
-
     for other, x in enumerate(point) if fault.order == 2 else [(place, point[place])]:
-        along = share if fault.order == 2 else lambda operands: op.forward(*operands)
-        reach = min(_NEAR * abs(x), _NEAR_AT_MOST) or _NEAR_AT_MOST
-        found = slope(lambda y, k=other, f=along: f(moved(point, k, y)), x, reach)  # type: ignore[misc]
+        f = share_along(op, point, place, other) if fault.order == 2 else along(op, point, place)
+        found = slope(f, x, min(_NEAR * abs(x), _NEAR_AT_MOST) or _NEAR_AT_MOST)
         if found is not None and abs(found.value - fault.expected) <= _ALIKE * abs(fault.expected) + found.error:
             return True
     return False

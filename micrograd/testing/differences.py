@@ -8,11 +8,12 @@ Ridders' way: the tableau also says how far it can be trusted, and the entry tha
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["CLEAR", "RESOLVED", "Slope", "one_sided", "slope"]
+from micrograd.testing.rounding import EPSILON, UNDERFLOW
+
+__all__ = ["CLEAR", "RESOLVED", "Slope", "differ", "one_sided", "slope"]
 
 CLEAR = 32.0
 """Times the error of differences: the margin by which they may accuse."""
@@ -22,8 +23,6 @@ RESOLVED = 1e-3
 
 _LEVELS = 12
 _SHRINK = 2.0  # of the step, from one level to the next; a power of two keeps steps exact
-_EPSILON = sys.float_info.epsilon
-_SUBNORMAL = 2.0**-1074
 _SAME = 1e-2  # relative: how far the smallest step alone may be from the extrapolation
 
 
@@ -72,6 +71,19 @@ def one_sided(f: Callable[[float], float], x: float, side: float, reach: float |
     return _extrapolated(difference, _first(x, reach), order=1)
 
 
+def differ(slopes: Sequence[Slope | None]) -> bool:
+    """Tell whether the slopes on the two sides differ by a clear margin, or one is missing.
+
+    >>> differ([one_sided(abs, 0.0, -1.0), one_sided(abs, 0.0, 1.0)])
+    True
+    """
+    there = [s for s in slopes if s is not None]
+    if len(there) < 2:
+        return True
+    left, right = there
+    return abs(left.value - right.value) > CLEAR * (left.error + right.error) + 1e-6 * abs(left.value)
+
+
 def _first(x: float, reach: float | None) -> float:
     # Not an eighth of a large number: a function may go up and down many times on the way.
     h = max(min(abs(x), 1.0), abs(x) * 2.0**-30) / 8.0 or 1.0 / 8.0
@@ -96,7 +108,7 @@ def _extrapolated(difference: Callable[[float], tuple[float, float]], h: float, 
                 return None  # finite farther away and not so here: only some of the points around are in the domain
             continue
         # Of the rounding of two results, and of numbers of size 1 that may be inside; and of what underflows.
-        noise = _EPSILON * size + _SUBNORMAL / h
+        noise = EPSILON * size + UNDERFLOW / h
         finest = estimate, noise
         row = [estimate]
         factor = 1.0

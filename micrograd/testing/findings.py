@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from micrograd.ops import Op
 from micrograd.ops.table import UNSTATED, is_builtin
 
-__all__ = ["BENDS", "LARGEST", "LOST", "MOST", "NUMBERS_ONLY", "Fault", "Rule", "is_trusted", "ulp"]
+__all__ = ["BENDS", "LARGEST", "LENIENT", "LOST", "MOST", "NUMBERS_ONLY", "Fault", "Rule", "is_trusted", "ulp"]
 
 LOST = 2.0**-1064
 """What is lost where something on the way is subnormal."""
 
 LARGEST = 1e300
 """Rules may overflow a little before a result does."""
+
+LENIENT = 1e-9
+"""Of a result, what a forward function whose accuracy nobody stated may be off: it may cancel."""
 
 BENDS, NUMBERS_ONLY = "bends here", "runs on numbers only"
 """How reasons speak of a kink that the row does not list, and of a rule that cannot be differentiated."""

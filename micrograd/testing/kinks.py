@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from micrograd.ops import Op
-from micrograd.testing.differences import CLEAR, RESOLVED
+from micrograd.testing.differences import CLEAR, RESOLVED, differ
 from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.oracles import sides
 
@@ -59,11 +59,7 @@ def documented_slopes(name: str, operands: Sequence[float]) -> Sequence[float | 
 
 def is_bent(op: Op, operands: tuple[float, ...], place: int) -> bool:
     """Tell whether the slopes on the two sides differ by a clear margin."""
-    slopes = sides(op, operands, place)
-    if len(slopes) < 2:
-        return True
-    left, right = slopes
-    return abs(left.value - right.value) > CLEAR * (left.error + right.error) + 1e-6 * abs(left.value)
+    return differ(sides(op, operands, place))
 
 
 def check_kink(rule: Rule, op: Op, operands: tuple[float, ...], why: str) -> None:

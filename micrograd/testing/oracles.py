@@ -19,7 +19,19 @@ from micrograd.testing.complex_step import complex_step
 from micrograd.testing.differences import CLEAR, RESOLVED, Slope, one_sided, slope
 from micrograd.testing.rounding import SMALLEST
 
-__all__ = ["ORACLES", "Estimate", "directions", "estimates", "has_mpmath", "moved", "reach", "sides"]
+__all__ = [
+    "ORACLES",
+    "Estimate",
+    "along",
+    "directions",
+    "estimates",
+    "has_mpmath",
+    "moved",
+    "reach",
+    "refuse_unknown",
+    "share_along",
+    "sides",
+]
 
 _NUDGE = 2.0**-50  # relative: four ulps
 _COMPLEX_MARGIN = 4.0
@@ -61,8 +73,7 @@ def estimates(
     Raises ``ValueError`` for a name that is not in ``ORACLES``, ``ImportError`` where mpmath is asked for by name and
     is not installed.
     """
-    if oracle != "best" and oracle not in ORACLES:
-        raise ValueError(f"unknown oracle {oracle!r} (one of: best, {', '.join(ORACLES)})")
+    refuse_unknown(oracle)
     for name, ask in ORACLES.items():
         if oracle == name or (oracle == "best" and (name != "mpmath" or has_mpmath())):
             estimate = ask(op, operands, places, order)
@@ -114,7 +125,7 @@ def _by_complex_step(op: Op, operands: Sequence[float], places: Sequence[int], o
 def _by_differences(op: Op, operands: Sequence[float], places: Sequence[int], order: int) -> Estimate | None:
     found = []
     for place in places:
-        single = slope(_along(op, operands, place), operands[place], reach(op, operands, place))
+        single = slope(along(op, operands, place), operands[place], reach(op, operands, place))
         if single is None or not _resolved(single, op, operands, place):
             return None
         found.append(single)
@@ -141,6 +152,12 @@ ORACLES: dict[str, Callable[[Op, Sequence[float], Sequence[int], int], Estimate 
 """From the strongest to the weakest."""
 
 
+def refuse_unknown(oracle: str) -> None:
+    """Raise ``ValueError`` for a name that is neither that of an oracle nor ``"best"``."""
+    if oracle != "best" and oracle not in ORACLES:
+        raise ValueError(f"unknown oracle {oracle!r} (one of: best, {', '.join(ORACLES)})")
+
+
 # --- around a point ---------------------------------------------------------------------------------------------
 
 
@@ -151,8 +168,20 @@ def moved(operands: Sequence[float], place: int, x: float) -> list[float]:
     return there
 
 
-def _along(op: Op, operands: Sequence[float], place: int) -> Callable[[float], float]:
+def along(op: Op, operands: Sequence[float], place: int) -> Callable[[float], float]:
+    """Return the operation as a function of one operand."""
     return lambda x: op.forward(*moved(operands, place, x))
+
+
+def share_along(op: Op, operands: Sequence[float], place: int, other: int) -> Callable[[float], float]:
+    """Return the rule's share of one operand, at an upstream gradient of 1, as a function of another operand."""
+    wanted = [k == place for k in range(len(operands))]
+
+    def share(x: float) -> float:
+        there = moved(operands, other, x)
+        return float(op.contributions(1.0, op.forward(*there), there, wanted)[place])
+
+    return share
 
 
 def reach(op: Op, operands: Sequence[float], place: int) -> float | None:
@@ -170,7 +199,7 @@ def reach(op: Op, operands: Sequence[float], place: int) -> float | None:
 
 def sides(op: Op, operands: Sequence[float], place: int) -> list[Slope]:
     """Return the slopes on both sides of an operand, on those where there is one."""
-    f, limit = _along(op, operands, place), reach(op, operands, place)
+    f, limit = along(op, operands, place), reach(op, operands, place)
     found = [one_sided(f, operands[place], side, limit) for side in (-1.0, 1.0)]
     return [s for s in found if s is not None]
 

@@ -18,12 +18,11 @@ from micrograd.graph import topological_order
 from micrograd.ops.selection import PREDICATES
 from micrograd.testing.findings import LARGEST, Fault, Rule
 from micrograd.testing.oracles import directions
-from micrograd.testing.rounding import path_bound
+from micrograd.testing.rounding import UNDERFLOW, path_bound
 from micrograd.testing.rules import check_first, go_on
 
 __all__ = ["Survey", "check_pass", "sizes_and_losses", "survey", "tangent"]
 
-_LOST = 2.0**-1074  # of a product that underflows
 _SCALES = (1.0, 2.0**-500, 2.0**500, 2.0**-900, 2.0**900)  # powers of two: scaling by them is exact
 _MOST_STEPS = 1_000_000  # of tangents: one for each input, as long as that is not too much work
 
@@ -201,7 +200,7 @@ def _lost_forward(found: Survey, direction: dict[Value, float]) -> float:
     for node in found.order:
         moving = [(losses[x], partial) for x, partial, _ in found.uses(node) if x in losses and partial != 0.0]
         if moving:
-            losses[node] = sum(loss * abs(partial) + _LOST for loss, partial in moving)
+            losses[node] = sum(loss * abs(partial) + UNDERFLOW for loss, partial in moving)
     return losses.get(found.root, 0.0)
 
 
@@ -218,7 +217,7 @@ def sizes_and_losses(found: Survey, scale: float, slack: float = 1.0) -> tuple[d
         for x, partial, own in found.uses(node):
             if x in sizes:
                 sizes[x] += size * abs(partial)
-                losses[x] += loss * abs(partial) + size * own * slack + _LOST
+                losses[x] += loss * abs(partial) + size * own * slack + UNDERFLOW
     return sizes, losses
 
 
@@ -276,9 +275,9 @@ def _check_at(found: Survey, scale: float) -> PassFault | str:
         forward = tangent(found, along).get(found.root, 0.0) * scale
         backward = sum(got[x] * step for x, step in along.items())
         bound = sum(bounds[x] * abs(step) for x, step in along.items())
-        if not abs(backward - forward) <= bound + _LOST:
+        if not abs(backward - forward) <= bound + UNDERFLOW:
             bound += scale * _lost_forward(found, along)
-        if not abs(backward - forward) <= bound + _LOST:
+        if not abs(backward - forward) <= bound + UNDERFLOW:
             if not math.isfinite(forward):
                 return "a tangent overflows"
             return _located(found, scale, backward, forward, bound)
@@ -306,7 +305,7 @@ def _located(found: Survey, scale: float, backward: float, forward: float, bound
     for node in reversed(found.order):
         shares = [0.0 if consumer.grad == 0.0 else consumer.grad * partial for consumer, _, partial, _ in uses[node]]
         expected = scale if node is found.root else math.fsum(shares)
-        allowed = path_bound(len(shares) + 2, sum(map(abs, shares))) + _LOST
+        allowed = path_bound(len(shares) + 2, sum(map(abs, shares))) + UNDERFLOW
         allowed += sum(abs(consumer.grad) * slack for consumer, _, _, slack in uses[node])
         if abs(node.grad - expected) <= allowed:
             continue

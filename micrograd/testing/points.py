@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from micrograd.ops import Op
 from micrograd.ops.domain import Domain, Interval
+from micrograd.ops.reductions import PAIRED
 from micrograd.testing.rounding import SMALLEST
 
 __all__ = [
@@ -39,7 +40,6 @@ SPECIAL = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 1e-300, -1e-300, 1e300, -1e300)
 """Numbers at which functions fail, and at which rules take a special case."""
 
 LARGEST = sys.float_info.max
-_PAIRED = ("dot", "dist")  # two sequences of one length, one after the other
 _ATTEMPTS = 1000  # to draw a number inside a domain
 _STEPS = (1e-300, 1e-30, 1e-15, 1e-8, 1e-3)  # from a border or a kink
 
@@ -56,7 +56,7 @@ def sizes(op: Op) -> Sequence[int]:
     """
     if op.arity is not None:
         return (op.arity,)
-    return (2, 4, 6) if op.name in _PAIRED else (1, 2, 3, 5)
+    return (2, 4, 6) if op.name in PAIRED else (1, 2, 3, 5)
 
 
 def domains(op: Op, size: int) -> tuple[Domain, ...]:

@@ -19,7 +19,7 @@ from micrograd.errors import describe
 from micrograd.ops import Op
 from micrograd.ops.selection import PREDICATES
 from micrograd.ops.table import is_builtin
-from micrograd.testing.findings import BENDS, NUMBERS_ONLY, is_trusted
+from micrograd.testing.findings import BENDS, LENIENT, NUMBERS_ONLY, is_trusted
 from micrograd.testing.oracles import has_mpmath, moved
 from micrograd.testing.points import (
     LARGEST,
@@ -43,7 +43,6 @@ REFUSALS = (ArithmeticError, ValueError)
 
 _SIMPLE = (0.0, 1.0, -1.0, 2.0, 0.5)
 _NOT_FINITE = (math.inf, -math.inf, math.nan)
-_LENIENT = 1e-9  # of a value whose accuracy nobody stated
 
 
 @dataclass
@@ -198,7 +197,7 @@ def _is_judged(op: Op, point: Point, out: float) -> bool:
         return True
     bound = count * op.accuracy.value * math.ulp(min(float(scale), 1.7e308))
     if not is_trusted(op):
-        bound += _LENIENT * float(size) + 8.0 * _unrest(op, point, out)
+        bound += LENIENT * float(size) + 8.0 * _unrest(op, point, out)
         if abs(exact.mp.mpf(out) - truth.value) <= bound:
             return True
     what = "the forward function does not give what the row's reference gives"

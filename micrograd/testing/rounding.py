@@ -16,13 +16,25 @@ from micrograd.engine import Value, captured
 from micrograd.graph import topological_order
 from micrograd.ops import Op
 
-__all__ = ["EPSILON", "SMALLEST", "carried", "extreme", "own_rounding", "path_bound", "path_sizes", "running_errors"]
+__all__ = [
+    "EPSILON",
+    "SMALLEST",
+    "UNDERFLOW",
+    "carried",
+    "extreme",
+    "own_rounding",
+    "path_bound",
+    "path_sizes",
+    "running_errors",
+]
 
 EPSILON = sys.float_info.epsilon
 SMALLEST = sys.float_info.min
 """Below are the subnormal numbers, of which no row promises anything."""
 
-_LOST = 2.0**-1074  # of a result that underflows
+UNDERFLOW = 2.0**-1074
+"""What is lost of a result that underflows, at most: the smallest subnormal number."""
+
 _FAR = 1e60  # products and sums of several operands overflow or underflow on the way, where the result may not
 
 
@@ -66,10 +78,10 @@ def own_rounding(op: Op, operands: Sequence[float], out: float) -> float:
     if op.accuracy.absolute:
         size = max(size, 1.0)
     if op.arity is not None:
-        return max(op.accuracy.value * math.ulp(size), _LOST if op.accuracy.value else 0.0)
+        return max(op.accuracy.value * math.ulp(size), UNDERFLOW if op.accuracy.value else 0.0)
     slopes = op.contributions(1.0, out, operands)
     terms = sum(abs(x * slope) for x, slope in zip(operands, slopes) if math.isfinite(x * slope))
-    return len(operands) * max(op.accuracy.value * math.ulp(max(size, terms)), _LOST if op.accuracy.value else 0.0)
+    return len(operands) * max(op.accuracy.value * math.ulp(max(size, terms)), UNDERFLOW if op.accuracy.value else 0.0)
 
 
 def carried(op: Op, operands: Sequence[float], out: float, errors: Sequence[float]) -> float:
@@ -103,7 +115,7 @@ def running_errors(roots: Sequence[Any], exact: Container[Value] = ()) -> list[f
         given = [errors[x] if isinstance(x, Value) else 0.0 for x in node.operands]
         errors[node] = carried(row, numbers, out, given) + own_rounding(row, numbers, out)
     # An error that underflows is not nothing: it may be multiplied by 1e300 later.
-    return [errors[root] and max(errors[root], _LOST) if isinstance(root, Value) else 0.0 for root in roots]
+    return [errors[root] and max(errors[root], UNDERFLOW) if isinstance(root, Value) else 0.0 for root in roots]
 
 
 def extreme(op: Op, operands: Sequence[float], out: float) -> bool:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from micrograd.engine import Value, reverse_sweep
 from micrograd.ops import Op
 from micrograd.testing.credible import is_credible, is_far_out
-from micrograd.testing.differences import CLEAR, RESOLVED, Slope, one_sided, slope
+from micrograd.testing.differences import CLEAR, RESOLVED, Slope, differ, one_sided, slope
 from micrograd.testing.findings import BENDS, LARGEST, LOST, MOST, NUMBERS_ONLY, Fault, Rule
 from micrograd.testing.kinks import selects
-from micrograd.testing.oracles import directions, moved, reach
+from micrograd.testing.oracles import directions, reach, share_along
 from micrograd.testing.rounding import SMALLEST, extreme, running_errors
 
 __all__ = ["check_second", "own_errors", "swept"]
@@ -165,22 +165,8 @@ def _check_together(rule: Rule, op: Op, operands: tuple[float, ...], derivatives
 def _is_bent(rule: Rule, op: Op, operands: tuple[float, ...], i: int, j: int) -> bool:
     """Tell whether a share changes at another rate on one side of the point than on the other."""
     place, other = rule.places[i], rule.places[j]
-    along, limit = _share_along(op, operands, place, other), reach(op, operands, other)
-    left, right = [one_sided(along, operands[other], side, limit) for side in (-1.0, 1.0)]
-    if left is None or right is None:
-        return True
-    return abs(left.value - right.value) > CLEAR * (left.error + right.error) + 1e-6 * abs(left.value)
-
-
-def _share_along(op: Op, operands: tuple[float, ...], place: int, other: int) -> Callable[[float], float]:
-    """Return the share of one operand as a function of another."""
-    wanted = [k == place for k in range(len(operands))]
-
-    def share(x: float) -> float:
-        there = moved(operands, other, x)
-        return float(op.contributions(1.0, op.forward(*there), there, wanted)[place])
-
-    return share
+    share, limit = share_along(op, operands, place, other), reach(op, operands, other)
+    return differ([one_sided(share, operands[other], side, limit) for side in (-1.0, 1.0)])
 
 
 def _second_truth(rule: Rule, op: Op, operands: tuple[float, ...], i: int, j: int) -> Slope | None:
@@ -192,7 +178,7 @@ def _second_truth(rule: Rule, op: Op, operands: tuple[float, ...], i: int, j: in
         error = 4.0 * math.ulp(exact) + 1e-20 * abs(rule.partials[i]) + _NOTHING
         return Slope(exact, error if math.isfinite(error) else 0.0)
     rule.second_oracle = "differences"
-    found = slope(_share_along(op, operands, place, other), operands[other], reach(op, operands, other))
+    found = slope(share_along(op, operands, place, other), operands[other], reach(op, operands, other))
     usual = abs(rule.partials[i]) / (abs(operands[other]) or 1.0)
     if found is None or found.error > max(RESOLVED * max(abs(found.value), usual), SMALLEST):
         return None

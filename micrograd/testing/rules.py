@@ -17,10 +17,10 @@ from micrograd.ops import Op
 from micrograd.ops.table import is_builtin
 from micrograd.testing.credible import is_credible
 from micrograd.testing.differences import CLEAR, RESOLVED, slope
-from micrograd.testing.findings import BENDS, LARGEST, LOST, MOST, Fault, Rule, is_trusted, ulp
+from micrograd.testing.findings import BENDS, LARGEST, LENIENT, LOST, MOST, Fault, Rule, is_trusted, ulp
 from micrograd.testing.kinks import check_kink, explain_silence, is_bent, selects
 from micrograd.testing.oracles import Estimate, directions, estimates, moved, reach
-from micrograd.testing.rounding import SMALLEST, extreme, own_rounding
+from micrograd.testing.rounding import SMALLEST, UNDERFLOW, extreme, own_rounding
 from micrograd.testing.rule_derivatives import check_second, own_errors
 
 __all__ = ["Fault", "Rule", "check_first", "check_rule", "go_on"]
@@ -31,7 +31,6 @@ _NEAR = 1e-2  # relative: the largest step along a direction through all operand
 _TOGETHER = 1e-7  # of the sizes of all terms: what is let pass there
 _BESIDE = 2.0**-7  # relative: how far beside
 _CERTAIN = 1e-6  # of a derivative: how well a witness has to know it that speaks against a reference
-_LENIENT = 1e-9  # of the result, for a forward function whose accuracy nobody stated: it may cancel
 
 
 def check_rule(
@@ -123,7 +122,7 @@ def _note_underflow(rule: Rule, op: Op, operands: Sequence[float], out: float, w
     shares = op.contributions(_HUGE, out, operands, wanted)
     for k, (place, partial) in enumerate(zip(rule.places, rule.partials)):
         if abs(partial) < SMALLEST and shares[place] != 0.0:
-            rule.slack[k] = max(rule.slack[k], 2.0**-1073)
+            rule.slack[k] = max(rule.slack[k], 2.0 * UNDERFLOW)
 
 
 def _check_linearity(rule: Rule, op: Op, operands: Sequence[float], out: float, wanted: Sequence[bool]) -> None:
@@ -256,7 +255,7 @@ def _disagrees_on_value(rule: Rule, estimate: Estimate, op: Op, operands: Sequen
     # Of all operands, also of those that are numbers: their terms may cancel, too.
     allowed = own_rounding(op, operands, out) + 0.5 * ulp(estimate.value) + LOST
     if not is_trusted(op):
-        allowed += _LENIENT * abs(estimate.value) + own_rounding(op, operands, out)
+        allowed += LENIENT * abs(estimate.value)
     if abs(out - estimate.value) <= allowed or extreme(op, operands, out):
         return False
     rule.fault = Fault(

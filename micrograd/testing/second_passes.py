@@ -15,12 +15,11 @@ from micrograd.engine import Value, captured
 from micrograd.testing.findings import Fault, Rule
 from micrograd.testing.oracles import directions
 from micrograd.testing.passes import PassFault, Survey, clear_gradients, tangent
-from micrograd.testing.rounding import SMALLEST, path_bound, running_errors
+from micrograd.testing.rounding import SMALLEST, UNDERFLOW, path_bound, running_errors
 from micrograd.testing.rule_derivatives import swept
 
 __all__ = ["check_second_pass"]
 
-_LOST = 2.0**-1074  # of a product that underflows
 _UNITS = 32  # as many inputs are compared one by one
 
 
@@ -108,7 +107,7 @@ def _bend(node: Value, rule: Rule, u: Sequence[float], v: Sequence[float]) -> tu
                 total += second * both if second else 0.0
                 size += abs(second * both) if second else 0.0
                 loss += slack * abs(both) if slack else 0.0
-                loss += (abs(second) + slack) * _LOST if abs(both) < SMALLEST else 0.0
+                loss += (abs(second) + slack) * UNDERFLOW if abs(both) < SMALLEST else 0.0
     return total, size, loss
 
 
