@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import c1, c2, c3, c4, c5, e1, e2, t1, t2
+from benchmarks import c1, c2, c3, c4, c5, e1, e2, p1, t1, t2
 from benchmarks.mutants import command as mutants
 from benchmarks.output import MarkerError, as_json, as_markdown, check_markers, show, write
 from benchmarks.peers import ENGINES, OURS, Peer
@@ -45,6 +45,7 @@ WORKLOADS = {
     "c5": Workload(c5.SUMMARY, c5.SIZES, c5.REPEAT, c5.run),
     "t1": Workload(t1.SUMMARY, t1.SIZES, t1.REPEAT, t1.run),
     "t2": Workload(t2.SUMMARY, t2.SIZES, t2.REPEAT, t2.run),
+    "p1": Workload(p1.SUMMARY, p1.SIZES, p1.REPEAT, p1.run),
 }
 
 

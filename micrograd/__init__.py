@@ -9,7 +9,7 @@
 
 Where to look: ``engine.py`` for the backward pass, ``ops/`` for the operations and their derivatives, ``functional.py``
 for derivatives of functions, ``graph.py`` for the account of a gradient, ``arrays.py`` for NumPy, ``nn.py`` for
-networks, ``testing/`` for tests of gradients.
+networks, ``pictures/`` for pictures of a graph, ``testing/`` for tests of gradients, ``compiler/`` for native speed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from micrograd.engine import Value
 from micrograd.errors import (
     AnomalyError,
     CompilationError,
+    DrawingError,
     ExpressionError,
     GradientError,
     GraphFileError,
@@ -49,10 +50,13 @@ if TYPE_CHECKING:
     from micrograd import nn as nn
     from micrograd import testing as testing
     from micrograd.compiler import compile as compile
+    from micrograd.pictures import draw as draw
+    from micrograd.pictures import explore as explore
 
 __all__ = [
     "AnomalyError",
     "CompilationError",
+    "DrawingError",
     "ExpressionError",
     "GradientError",
     "GraphFileError",
@@ -64,7 +68,9 @@ __all__ = [
     "array",
     "data_of",
     "detect_anomaly",
+    "draw",
     "explain",
+    "explore",
     "grad",
     "grad_of",
     "hessian",
@@ -91,7 +97,7 @@ __all__ += ops.activations.__all__
 __all__ += ops.reductions.__all__
 
 _WINGS = ("nn", "testing")  # loaded when they are first asked for
-_ON_DEMAND = {"compile": "micrograd.compiler"}
+_ON_DEMAND = {"compile": "micrograd.compiler", "draw": "micrograd.pictures", "explore": "micrograd.pictures"}
 
 
 def __getattr__(name: str) -> _Any:

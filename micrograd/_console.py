@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cell",
     "clean",
+    "columns_of",
     "error_line",
     "is_terminal",
     "json_number",
@@ -189,7 +190,7 @@ class _Table:
             texts = [clean(cell) if isinstance(cell, str) else number(cell) for cell in cells]
             self.numeric.append(numeric)
             shown.append(_aligned(texts) if numeric else texts)
-        self.widths = [max(map(_width, [h, *cells])) for h, cells in zip(self.headings, shown)]
+        self.widths = [max(map(columns_of, [h, *cells])) for h, cells in zip(self.headings, shown)]
         self.rows = list(zip(*shown)) if given else []
 
     def lines(self) -> list[str]:
@@ -201,7 +202,7 @@ class _Table:
 
         rich is given these too: it would strip the spaces that keep decimal points below one another.
         """
-        spaces = [" " * (width - _width(cell)) for cell, width in zip(row, self.widths)]
+        spaces = [" " * (width - columns_of(cell)) for cell, width in zip(row, self.widths)]
         return [space + cell if flush else cell + space for cell, space, flush in zip(row, spaces, self.numeric)]
 
 
@@ -213,7 +214,7 @@ def _aligned(numbers: Sequence[str]) -> list[str]:
     return [text if text in _ELLIPSES else text + " " * (longest - tail) for tail, text in zip(tails, numbers)]
 
 
-def _width(text: str) -> int:
+def columns_of(text: str) -> int:
     """Return how many columns ``text`` takes on a terminal: wide characters two, combining marks none."""
     if text.isascii():
         return len(text)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
-__all__ = ["require"]
+__all__ = ["is_installed", "require"]
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
@@ -39,3 +40,12 @@ pip install '.[numpy]'
             f"{purpose} needs {package}, {state}; in the checkout of micrograd: pip install '.[{extra}]'",
             name=package,
         ) from error
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether ``package`` can be imported, without importing it.
+
+    >>> is_installed("json"), is_installed("no_such_module")
+    (True, False)
+    """
+    return importlib.util.find_spec(package) is not None

@@ -1,12 +1,13 @@
 """Context managers that change how nodes are built: ``no_grad``, ``detect_anomaly``, ``scope``; and ``pause_gc``.
 
 The first three live in one context variable, so each thread and each asyncio task has its own. Looking a context
-variable up for every node would cost more than the arithmetic; ``active`` holds the modes of the ``with`` blocks that
-are open anywhere in the process, and while it is empty nobody looks.
+variable up for every node would cost a fair part of the arithmetic; ``active`` holds the modes of the ``with`` blocks
+that are open anywhere in the process, and while it is empty nobody looks.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
 import linecache
 import math
@@ -16,19 +17,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from micrograd.errors import AnomalyError, describe
 
-if TYPE_CHECKING:
-    from contextlib import _GeneratorContextManager
-
-    Block = _GeneratorContextManager[None]  # a context manager that is a decorator too
-
 __all__ = [
     "AnomalyDetector",
+    "Block",
     "Mode",
     "current",
     "detect_anomaly",
@@ -39,21 +35,45 @@ __all__ = [
     "scope",
 ]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-@dataclass(frozen=True, eq=False)
 class Mode:
-    """How nodes are being built in this thread or task."""
+    """How nodes are being built in this thread or task.
 
-    recording: bool = True
-    detector: AnomalyDetector | None = None
-    scope: str = ""
-    outer: Mode | None = None  # that of the ``with`` block around
+    Attributes:
+        recording: whether results remember how they were made.
+        detector: what looks at every number, if anything does.
+        scope: the scope that new nodes belong to.
+        outer: the mode of the ``with`` block around.
+        open: whether the block of this mode is still running.
+    """
+
+    __slots__ = ("detector", "open", "outer", "recording", "scope")
+
+    def __init__(
+        self,
+        recording: bool = True,
+        detector: AnomalyDetector | None = None,
+        scope: str = "",
+        outer: Mode | None = None,
+    ) -> None:
+        self.recording = recording
+        self.detector = detector
+        self.scope = scope
+        self.outer = outer
+        self.open = True
 
 
 _mode: ContextVar[Mode] = ContextVar("micrograd_mode", default=Mode())
+latest = _mode.get
+"""The mode of the last block that was entered in this thread or task; it counts while it is open."""
 active: set[Mode] = set()
+unusual: set[Mode] = set()
+"""Those of ``active`` that do more than name a scope."""
 
 
 def current() -> Mode:
@@ -62,23 +82,46 @@ def current() -> Mode:
     A task that was started inside a ``with`` block may outlive it, and so may a generator that stopped in one; a block
     that has ended counts for nobody.
     """
-    mode = _mode.get()
-    while mode.outer is not None and mode not in active:
-        mode = mode.outer
+    mode = latest()
+    while not mode.open:
+        mode = mode.outer  # type: ignore[assignment]  # the outermost mode has no block and stays open
     return mode
 
 
-@contextmanager
-def _changed(changes: Callable[[Mode], dict[str, Any]]) -> Iterator[None]:
-    outer = current()
-    mode = replace(outer, **changes(outer), outer=outer)
-    active.add(mode)
-    _mode.set(mode)
-    try:
-        yield
-    finally:
+class Block:
+    """A ``with`` block in which nodes are built in another mode; also a decorator.
+
+    Entering and leaving is as quick as it can be: networks open one for every neuron.
+    """
+
+    __slots__ = ("_change", "_mode")
+
+    def __init__(self, change: Callable[[Mode], Mode]) -> None:
+        self._change = change
+
+    def __enter__(self) -> None:
+        self._mode = mode = self._change(current())
+        active.add(mode)
+        if mode.detector is not None or not mode.recording:
+            unusual.add(mode)
+        _mode.set(mode)
+
+    def __exit__(self, *_: object) -> None:
+        mode = self._mode
+        mode.open = False
         active.discard(mode)
+        unusual.discard(mode)
         _mode.set(current())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return ``function`` run inside such a block, a new one for every call."""
+
+        @functools.wraps(function)
+        def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+            with Block(self._change):
+                return function(*args, **kwargs)
+
+        return inside
 
 
 def no_grad() -> Block:
@@ -91,17 +134,17 @@ def no_grad() -> Block:
     >>> y.parents
     ()
     """
-    return _changed(lambda outer: {"recording": False})
+    return Block(lambda outer: Mode(False, outer.detector, outer.scope, outer))
 
 
 def recording() -> Block:
     """Return a context in which nodes are recorded, whatever surrounds it."""
-    return _changed(lambda outer: {"recording": True})
+    return Block(lambda outer: Mode(True, outer.detector, outer.scope, outer))
 
 
 def outside() -> Block:
     """Return a context in which nodes are built as if no other surrounded it."""
-    return _changed(lambda outer: {"recording": True, "detector": None, "scope": ""})
+    return Block(lambda outer: Mode(outer=outer))
 
 
 def scope(name: str) -> Block:
@@ -119,7 +162,9 @@ def scope(name: str) -> Block:
         raise TypeError(f"a scope is named by text such as 'layer1/neuron3', not {describe(name)}")
     if not name.strip("/"):
         raise ValueError(f"a scope needs a name such as 'layer1/neuron3', not {name!r}")
-    return _changed(lambda outer: {"scope": f"{outer.scope}/{name}" if outer.scope else name})
+    return Block(
+        lambda outer: Mode(outer.recording, outer.detector, f"{outer.scope}/{name}" if outer.scope else name, outer)
+    )
 
 
 def detect_anomaly() -> Block:
@@ -136,7 +181,7 @@ def detect_anomaly() -> Block:
     micrograd.errors.AnomalyError: log(rate=0.0) gave -inf
       at ...
     """
-    return _changed(lambda outer: {"detector": outer.detector or AnomalyDetector()})
+    return Block(lambda outer: Mode(outer.recording, outer.detector or AnomalyDetector(), outer.scope, outer))
 
 
 class AnomalyDetector:

@@ -78,7 +78,7 @@ class Value(Node):
     # ``_apply``, where everything else goes.
 
     def __add__(self, other: Any) -> Any:
-        if type(other) is not Value or _modes.active:
+        if type(other) is not Value or _modes.unusual:
             return self.__micrograd_op__(_add, (self, other))
         node = _new(Value)
         a = node._a = self._data
@@ -86,6 +86,9 @@ class Value(Node):
         node._data = node._out = a + b
         node._grad = 0.0
         node._label = node._scope = ""
+        if _modes.active:
+            mode = _modes.latest()
+            node._scope = mode.scope if mode.open else _modes.current().scope
         node._op_row = _add
         node._visit = None
         node._left = self
@@ -93,7 +96,7 @@ class Value(Node):
         return node
 
     def __mul__(self, other: Any) -> Any:
-        if type(other) is not Value or _modes.active:
+        if type(other) is not Value or _modes.unusual:
             return self.__micrograd_op__(_mul, (self, other))
         node = _new(Value)
         a = node._a = self._data
@@ -101,6 +104,9 @@ class Value(Node):
         node._data = node._out = a * b
         node._grad = 0.0
         node._label = node._scope = ""
+        if _modes.active:
+            mode = _modes.latest()
+            node._scope = mode.scope if mode.open else _modes.current().scope
         node._op_row = _mul
         node._visit = None
         node._left = self

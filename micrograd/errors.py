@@ -10,6 +10,7 @@ built-in exceptions, so ``except ValueError`` keeps working::
     │   └── GradientError         a gradient is wrong, or cannot be told to be right
     ├── RuntimeError
     │   ├── CompilationError      an operation that a backend cannot translate
+    │   ├── DrawingError          Graphviz is missing, fails or takes too long
     │   └── StaleValueError       an operand changed since the forward pass
     ├── TypeError
     │   └── TraceError            a function that cannot be captured for compilation
@@ -25,6 +26,7 @@ from __future__ import annotations
 __all__ = [
     "AnomalyError",
     "CompilationError",
+    "DrawingError",
     "ExpressionError",
     "GradientError",
     "GraphFileError",
@@ -53,6 +55,10 @@ class StaleValueError(RuntimeError):
 
 class CompilationError(RuntimeError):
     """Raised for an operation that a backend cannot translate: its rule or its forward function cannot be traced."""
+
+
+class DrawingError(RuntimeError):
+    """Raised where Graphviz is missing, fails, or does not finish in time."""
 
 
 class TraceError(TypeError):

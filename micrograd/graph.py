@@ -119,9 +119,11 @@ class Use:
         return self.consumer.call_text()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Account:
     """Why a gradient is what it is: one line per use, in the order in which the engine adds them up.
+
+    It prints as a table, at Python's prompt too.
 
     Attributes:
         value: the explained node.
@@ -168,6 +170,8 @@ class Account:
         if not self.uses:
             return f"{self._title()}: {self._remark()}"
         return _console.table_text(self.columns, self.rows(), title=self._title(), footer=self._remark())
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)

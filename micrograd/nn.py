@@ -16,6 +16,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from micrograd._modes import scope
 from micrograd.engine import Value
 from micrograd.errors import describe
 
@@ -82,11 +83,16 @@ class Layer(Module):
 
     def __init__(self, nin: int, nout: int, nonlin: bool = True, *, rng: _Uniform | None = None) -> None:
         _check_size("a layer", nout)
-        self.neurons = [Neuron(nin, nonlin, rng=rng) for _ in range(nout)]
+        self.neurons = []
+        for i in range(nout):
+            with scope(f"neuron{i}"):
+                self.neurons.append(Neuron(nin, nonlin, rng=rng))
 
     def __call__(self, x: Iterable[Any]) -> Any:
-        inputs = list(x)
-        out = [neuron(inputs) for neuron in self.neurons]
+        inputs, out = list(x), []
+        for i, neuron in enumerate(self.neurons):
+            with scope(f"neuron{i}"):
+                out.append(neuron(inputs))
         return out[0] if len(out) == 1 else out
 
     def parameters(self) -> list[Value]:
@@ -112,12 +118,16 @@ class MLP(Module):
         if not nouts:
             raise ValueError("an MLP needs at least one layer, as in MLP(2, [16, 16, 1])")
         sizes = [nin, *nouts]
-        self.layers = [Layer(sizes[i], sizes[i + 1], i != len(nouts) - 1, rng=rng) for i in range(len(nouts))]
+        self.layers = []
+        for i in range(len(nouts)):
+            with scope(f"layer{i}"):
+                self.layers.append(Layer(sizes[i], sizes[i + 1], i != len(nouts) - 1, rng=rng))
 
     def __call__(self, x: Iterable[Any]) -> Any:
         signal: Any = list(x)
-        for layer in self.layers:
-            signal = layer([signal] if isinstance(signal, Value) else signal)
+        for i, layer in enumerate(self.layers):
+            with scope(f"layer{i}"):
+                signal = layer([signal] if isinstance(signal, Value) else signal)
         return signal
 
     def parameters(self) -> list[Value]:

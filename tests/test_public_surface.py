@@ -25,12 +25,13 @@ import micrograd as mg
 from micrograd.ops import stubs
 
 NAMES = """
-    AnomalyError CompilationError ExpressionError GradientError GraphFileError StaleValueError TraceError
+    AnomalyError CompilationError DrawingError ExpressionError GradientError GraphFileError StaleValueError TraceError
     Accuracy Op Value op operations
     array data_of grad_of
     detect_anomaly no_grad pause_gc scope
     grad hessian hvp jacobian jvp value_and_grad vjp
     explain load save statistics topological_order
+    draw explore
 
     add div mul neg pos power sub
     clamp copysign eq fabs ge gt isnan le lt maximum minimum where
@@ -162,6 +163,9 @@ EXAMPLES: dict[str, tuple[Callable[[], Any], Any]] = {
     "ExpressionError": (lambda: str(mg.ExpressionError("no", 3)), "no (column 3)"),
     "GradientError": (lambda: issubclass(mg.GradientError, AssertionError), True),
     "GraphFileError": (lambda: issubclass(mg.GraphFileError, ValueError), True),
+    "DrawingError": (lambda: issubclass(mg.DrawingError, RuntimeError), True),
+    "draw": (lambda: "n0 -> n1" in mg.draw(v() * 2).dot, True),
+    "explore": (lambda: mg.explore(v() * 2, title="twice").title, "twice"),
     "CompilationError": (lambda: issubclass(mg.CompilationError, RuntimeError), True),
     "TraceError": (lambda: issubclass(mg.TraceError, TypeError), True),
     "compile": (lambda: mg.compile(lambda x: x * x, backend="python")(3.0), 9.0),

@@ -19,7 +19,10 @@ CONSOLE = re.findall(r"^```console\n\$ (micrograd .*)\n((?:.*\n)*?)```$", TEXT, 
 
 
 @pytest.mark.parametrize(("command", "shown"), CONSOLE)
-def test_a_command_prints_what_is_shown(command: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_prints_what_is_shown(
+    command: str, shown: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # pictures are written there
     assert main(shlex.split(command)[1:]) == 0
     assert capsys.readouterr().out == shown
 
@@ -35,5 +38,5 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_the_two_commands_are_there() -> None:
-    assert "pip install . && micrograd demo\n" in TEXT
+    assert "pip install '.[pictures]' && micrograd demo\n" in TEXT
     assert "pip install -e '.[test]' && python -m pytest\n" in TEXT

@@ -33,7 +33,8 @@ verdicts and exit codes:
 A search is right where at least one input was judged and none was wrong. 130 is Ctrl-C.
 
 The folder of --folder gets a replay script for everything that is wrong, before anything is printed,
-and Hypothesis' database of failing examples, which the next search of the function begins with.
+for a function a picture of its graph with the wrong edge marked, and Hypothesis' database of failing
+examples, which the next search of the function begins with.
 
 examples:
   micrograd check model:loss --at 1.0 -2 pi/6

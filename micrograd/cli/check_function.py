@@ -9,6 +9,7 @@ from typing import Any
 
 from micrograd._console import say
 from micrograd.cli.check_output import EXIT_CODES, Keeper, print_verdict, report_as_json
+from micrograd.cli.check_picture import draw_culprit
 from micrograd.cli.check_target import Target, aside, raised
 from micrograd.errors import ExpressionError
 from micrograd.testing.check import gradcheck
@@ -31,21 +32,22 @@ def check_at(target: Target, numbers: Sequence[float], *, order: int, folder: Pa
         raise complaint(target, error, numbers) from None
     if report.verdict == WRONG:
         keeper(report)
+    picture = draw_culprit(report.culprit, keeper.path)
     if as_json:
-        print_json(target, report.verdict, keeper, report=report_as_json(report))
+        print_json(target, report.verdict, keeper, picture, report=report_as_json(report))
     else:
         print_verdict(report.verdict, f"{target.text} at {point_text(numbers)}")
         say(str(report), indent=2)
-        keeper.tell()
+        keeper.tell(picture)
     return EXIT_CODES[report.verdict]
 
 
-def print_json(target: Target, verdict: str, keeper: Keeper[Report], **fields: Any) -> None:
+def print_json(
+    target: Target, verdict: str, keeper: Keeper[Report], picture: Path | None = None, **fields: Any
+) -> None:
     """Print the verdict on a function, and more about it, as one JSON object."""
-    path = None if keeper.path is None else str(keeper.path)
-    print(
-        json.dumps({"function": target.text, "verdict": verdict, **fields, "replay": path}, indent=2, allow_nan=False)
-    )
+    files = {name: path and str(path) for name, path in (("replay", keeper.path), ("picture", picture))}
+    print(json.dumps({"function": target.text, "verdict": verdict, **fields, **files}, indent=2, allow_nan=False))
 
 
 def keeper_of(target: Target, folder: Path) -> Keeper[Report]:

@@ -65,10 +65,11 @@ class Keeper(Generic[_Found]):
                 continue
         return target
 
-    def tell(self) -> None:
-        """Say where the script is."""
-        if self.path is not None:
-            say(f"replay: {self.path}")
+    def tell(self, picture: Path | None = None) -> None:
+        """Say where the script is, and the picture beside it."""
+        for what, path in (("replay", self.path), ("picture", picture)):
+            if path is not None:
+                say(f"{what}: {path}")
 
     def interrupted(self) -> None:
         """Say where the script is when Ctrl-C has come."""

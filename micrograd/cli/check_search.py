@@ -9,13 +9,14 @@ from pathlib import Path
 
 from micrograd._console import progress, say, shorten
 from micrograd.cli.check_function import check_count, complaint, keeper_of, point_text, print_json
-from micrograd.cli.check_output import EXIT_CODES, Keeper, print_verdict, report_as_json, slug, writable
+from micrograd.cli.check_output import EXIT_CODES, print_verdict, report_as_json, slug, writable
+from micrograd.cli.check_picture import draw_culprit
 from micrograd.cli.check_target import Target, aside
 from micrograd.errors import ExpressionError
 from micrograd.ops import Op
 from micrograd.ops.domain import REALS, Domain
 from micrograd.testing.input_strategies import inputs
-from micrograd.testing.report import WRONG, Report
+from micrograd.testing.report import WRONG
 from micrograd.testing.search import SEARCHING, SHRINK_CALLS, Finding, counts_text, search
 
 __all__ = ["check_inside"]
@@ -59,22 +60,25 @@ def check_inside(
         outside = isinstance(finding.error, (ArithmeticError, ValueError)) and all(x == REALS for x in domains)
         hint = "; --in says where a function is defined: --in '(0, inf)'" if outside else ""
         raise complaint(target, finding.error, finding.inputs, hint)
+    picture = draw_culprit(finding.report.culprit if finding.report else None, keeper.path)
     if as_json:
         print_json(
             target,
             finding.verdict,
             keeper,
+            picture,
             domains=[str(x) for x in domains],
             tried=finding.tried,
             shrinking=finding.shrinking,
             report=report_as_json(finding.report),
         )
     else:
-        _print_finding(target, finding, domains, keeper)
+        _print_finding(target, finding, domains)
+        keeper.tell(picture)
     return EXIT_CODES[finding.verdict]
 
 
-def _print_finding(target: Target, finding: Finding, domains: Sequence[Domain], keeper: Keeper[Report]) -> None:
+def _print_finding(target: Target, finding: Finding, domains: Sequence[Domain]) -> None:
     count = sum(finding.tried.values())
     where = " x ".join(map(str, domains if len(set(domains)) > 1 else domains[:1]))
     tried = f"{count} {'input' if count == 1 else 'inputs'} in {where}: {counts_text(finding.tried)}"
@@ -83,7 +87,6 @@ def _print_finding(target: Target, finding: Finding, domains: Sequence[Domain], 
         print_verdict(WRONG, f"{target.text} at {point_text(finding.inputs)}")
         say(str(finding.report), indent=2)
         say(f"  {tried}; {finding.shrinking} more to find a simpler one", style="dim")
-        keeper.tell()
         return
     print_verdict(finding.verdict, f"{target.text} at {tried}")
     if finding.report is not None:

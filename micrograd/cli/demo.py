@@ -10,19 +10,25 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from micrograd._console import error_line, number, paragraph, print_table, progress, say
+from micrograd._deps import is_installed
 from micrograd._modes import no_grad, pause_gc, scope
 from micrograd.cli.iris import SPECIES, Flower, load, split, standardised
 from micrograd.cli.parser import Parser, checked
+from micrograd.cli.picture_files import write_picture
 from micrograd.engine import Value
 from micrograd.graph import Account, explain, statistics
 from micrograd.nn import MLP
 from micrograd.ops.reductions import logsumexp, mean
+from micrograd.pictures import draw, explore
 
 __all__ = ["run"]
 
+_PROGRAM = "micrograd demo"
 _EXPLAINED = "versicolor"  # the species in the middle: it is mistaken for the others, and they for it
+_LARGEST_PAGE, _SMALLER = 2_000, 16  # nodes of a page, hidden neurons of a network that stays below
 _FIRST, _LAST = 5, 3  # lines of the account that are shown without --all
 
 
@@ -30,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command with its ``arguments`` and return its exit code."""
     parser = Parser(
         "demo",
-        usage="[--epochs N] [--hidden H] [--rate R] [--seed S] [--all]",
+        usage="[--epochs N] [--hidden H] [--rate R] [--seed S] [--all] [--folder DIR]",
         description="Train a small network on Fisher's irises, then account for the gradient of one bias.",
     )
     count = checked(int, "a whole number from 1 to 100000", lambda n: 1 <= n <= 100_000)
@@ -42,6 +48,9 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--rate", type=rate, default=0.5, metavar="R", help="length of a step (default: 0.5)")
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of split and start (default: 0)")
     parser.add_argument("--all", action="store_true", help="print every line of the account")
+    parser.add_argument(
+        "--folder", default="micrograd-demo", metavar="DIR", help="for the pictures (default: ./micrograd-demo)"
+    )
     options = parser.parse_args(arguments)
 
     rng = random.Random(options.seed)
@@ -51,13 +60,15 @@ def run(arguments: Sequence[str]) -> int:
     before = _assess(model, training)
     _introduce(model, training, held_out, options.seed)
     if not _train(model, training, options.epochs, options.rate):
-        error_line("micrograd demo", "the loss is not finite any more; try a smaller --rate")
+        error_line(_PROGRAM, "the loss is not finite any more; try a smaller --rate")
         return 1
     figures = {"training, before": before, "training": _assess(model, training), "held out": _assess(model, held_out)}
     say()
     print_table(("flowers", "loss", "right", "accuracy"), [[name, *row] for name, row in figures.items()])
     _list_mistakes(model, held_out)
-    return _account_for_bias(model, training, options.all)
+    status = _account_for_bias(model, training, options.all)
+    _suggest()
+    return max(status, 0 if _draw(model, training, Path(options.folder)) else 1)
 
 
 # --- learning ---------------------------------------------------------------------------------------------------
@@ -146,7 +157,7 @@ def _account_for_bias(model: MLP, flowers: Sequence[Flower], complete: bool) -> 
         " With arrays, this sum is written db = dout.sum(axis=0)."
     )
     by_scope = {f"flower {flower.number}": flower for flower in flowers}
-    told = [by_scope[use.consumer.scope] for use in account]
+    told = [by_scope[use.consumer.scope.partition("/")[0]] for use in account]
     columns = ("flower", "species", "local derivative", "incoming gradient", "running total")
     rows = _lines(account, told)
     if not complete and len(rows) > _FIRST + _LAST + 1:
@@ -185,6 +196,9 @@ def _interpret(account: Account, flowers: Sequence[Flower]) -> None:
     rows.append(["all", count, math.fsum(use.share for use in account)])
     print_table(("species", "flowers", "sum of contributions"), rows)
     say(f"Flower {flower.number}, {flower.species}, asks loudest: {number(loudest.share)}.")
+
+
+def _suggest() -> None:
     say()
     say("Try next", style="bold")
     say("""
@@ -195,3 +209,36 @@ def _interpret(account: Account, flowers: Sequence[Flower]) -> None:
 A bias shared by two samples, small enough to check on paper:
 
   micrograd grad "(w + b - 1)**2 + (3*w + b - 2)**2" w=0.5 b=0 --explain b""")
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------
+
+
+def _draw(model: MLP, flowers: Sequence[Flower], folder: Path) -> bool:
+    """Draw the bias with the flowers that share it, write the page of one flower, and tell whether both came out."""
+    chosen = [next(flower for flower in flowers if flower.species == species) for species in SPECIES]
+    bias = model.layers[-1].neurons[SPECIES.index(_EXPLAINED)].b
+    shared, _ = _loss(model, chosen, within=lambda flower: scope(f"flower {flower.number}"))
+    single, _ = _loss(model, chosen[:1])
+    shared.label = single.label = "loss"
+    model.zero_grad()
+    shared.backward()
+    say()
+    say("Pictures", style="bold")
+    say()
+    if not is_installed("graphviz"):
+        say("none: they need Graphviz; in the checkout of micrograd: pip install '.[pictures]'")
+        return True
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        error_line(_PROGRAM, f"cannot make the folder {folder}: {error.strerror or error}")
+        return False
+    title = f"one bias of the network, shared by {len(chosen)} flowers: its gradient is the sum over its edges"
+    save: Callable[[Path], object] = draw(shared, around=bias, hops=2, title=title).save
+    written = write_picture("the bias and three flowers", folder / "bias.svg", save, program=_PROGRAM)
+    if (nodes := statistics(single).nodes) > _LARGEST_PAGE:
+        say(f"no page of one flower: {nodes:,} nodes are too many to step through; --hidden {_SMALLER} makes fewer")
+        return written
+    save = lambda path: explore(single, path, title=f"The loss of flower {chosen[0].number}")
+    return write_picture("one flower, step by step", folder / "flower.html", save, program=_PROGRAM) and written

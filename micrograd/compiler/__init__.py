@@ -11,7 +11,7 @@ The stages, one file each, in the order in which a program passes through them:
 - ``llvm_ir`` writes LLVM's assembly language, with ``product_ir``, ``choose_ir``, ``tape_ir`` and ``run_ir``; ``jit``
   makes machine code of it, ``cache`` keeps that for the next process, ``build`` does one after the other.
 - ``native`` runs it; ``python_source`` is the slow backend that all others are held to; ``c_source`` and ``js_source``
-  are exports.
+  are exports; ``operation_script`` is one operation for a page.
 - ``front`` has ``compile``; ``compiled`` is what the user holds; ``calls`` finds the ``variant`` for a call, one for
   each structure of its arguments; ``shortcut`` is the way of a call in which nothing is new.
 """

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from micrograd.compiler.program import Program
 from micrograd.compiler.source_text import ARRAYS, INDICES, Body, Dialect, Read, checked, described
 
-__all__ = ["js_source"]
+__all__ = ["js_expression", "js_source"]
 
 _MATH = """
 exp expm1 log log1p log2 log10 sqrt cbrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh abs
@@ -41,7 +41,7 @@ _SPELLING = {
     "erf": "erf({0})",
     "erfc": "erfc({0})",
     "atan2": "Math.atan2({0}, {1})",
-    "hypot": "Math.hypot({0}, {1})",
+    "hypot": "hypot({0}, {1})",
     **{name: f"Math.{name}({{0}})" for name in _MATH.split()},
 }
 _JS = Dialect(_SPELLING, "const", "let", "NaN", "Infinity", "{}")
@@ -54,6 +54,28 @@ _COPYSIGN = """\
 const copysign = (a, b) => {
   const negative = b < 0 || (b === 0 && 1 / b < 0);
   return negative ? -Math.abs(a) : Math.abs(a);
+};
+"""
+_HYPOT = """\
+// The square root of a sum of two numbers of 106 bits; V8's Math.hypot is off by 2 ulps, and its quotients by more.
+const rest = (a, square) => {
+  const c = 134217729 * a; // Veltkamp's and Dekker's way to what a product loses
+  const head = c - (c - a);
+  const tail = a - head;
+  return head * head - square + 2 * head * tail + tail * tail;
+};
+const hypot = (a, b) => {
+  const x = Math.max(Math.abs(a), Math.abs(b)), y = Math.min(Math.abs(a), Math.abs(b));
+  if (Math.abs(a) === Infinity || Math.abs(b) === Infinity) return Infinity; // even beside a nan
+  if (!(y > x * 1e-17)) return x + y;
+  const scale = x > 1e150 ? 2 ** -600 : x < 1e-120 ? 2 ** 600 : 1;
+  const p = x * scale, q = y * scale;
+  const pp = p * p, qq = q * q;
+  const sum = pp + qq;
+  const length = Math.sqrt(sum);
+  const square = length * length;
+  const lost = pp - sum + qq + rest(p, pp) + rest(q, qq);
+  return (length + (sum - square - rest(length, square) + lost) / (2 * length)) / scale;
 };
 """
 _ERF = """\
@@ -101,7 +123,7 @@ const erfc = (x) => {
   return x < 0 ? 2 - value : value;
 };
 """
-_HELPERS = {"power": _POWER, "copysign": _COPYSIGN, "erf": _ERF, "erfc": _ERF}
+_HELPERS = {"power": _POWER, "copysign": _COPYSIGN, "hypot": _HYPOT, "erf": _ERF, "erfc": _ERF}
 
 _RESERVED = """
 arguments await break case catch class const continue debugger default delete do else enum eval export extends false
@@ -152,25 +174,59 @@ def js_source(
     """
     checked(name, _RESERVED.split(), "JavaScript", batched, reduce)
     body = Body(program, _JS, batched=batched, widths=widths)
-    used = dict.fromkeys([_HELPERS[op] for op in body.program.ops if op in _HELPERS])
-    lines = ['"use strict";', *"".join(used).splitlines()]
-    one = _one(body)
+    lines = []
+    one = _arrow(_of_one(body), [*["const seed = 1;"][: int(body.has_seed and not batched)], *_statements(body)])
     if batched:
         lines += [f"const ofSample = {one[0]}", *one[1:]]
         one = _batch(body, reduce)
-    lines += [f"return {one[0]}", *one[1:]]
     comment = _comment(body, name, batched, reduce, legend)
-    return "\n".join([*comment, f"const {name} = (() => {{", *[f"  {line}" for line in lines], "})();", ""])
+    first, *rest = _with_helpers(body, [*lines, f"return {one[0]}", *one[1:]])
+    return "\n".join([*comment, f"const {name} = {first}", *rest[:-1], f"{rest[-1]};", ""])
+
+
+def js_expression(
+    program: Program, parameters: Sequence[str], *, widths: Mapping[str, int], first: Sequence[str] = ()
+) -> str:
+    """Return a JavaScript expression that gives one function, which computes what ``program`` does for one sample.
+
+    Args:
+        program: lowered.
+        parameters: of the function: ``seed`` where the program reads it, and the arrays, under their names.
+        widths: the number of elements of arrays by kind of leaf.
+        first: lines that the function begins with.
+
+    Raises ``CompilationError`` for a program that is not lowered.
+
+    >>> program = Program(["seed", "argument", "mul"], [(), (0,), (0, 1)], outputs={"value": 2})
+    >>> print(js_expression(program, ["seed", "argument"], widths={}))
+    (() => {
+      "use strict";
+      return (seed, argument) => {
+        const v2 = seed * argument[0];
+        return v2;
+      };
+    })()
+    """
+    body = Body(program, _JS, batched=False, widths=widths)
+    start, *rest = _arrow(parameters, [*first, *_statements(body)])
+    return "\n".join(_with_helpers(body, [f"return {start}", *rest]))
+
+
+def _with_helpers(body: Body, lines: Sequence[str]) -> list[str]:
+    """Return an expression around lines that return a function: what JavaScript lacks stands before them."""
+    used = dict.fromkeys([_HELPERS[op] for op in body.program.ops if op in _HELPERS])
+    inside = ['"use strict";', *"".join(used).splitlines(), *lines]
+    return ["(() => {", *[f"  {line}" for line in inside], "})()"]
 
 
 def _of_one(body: Body) -> list[str]:
     return [*["seed"][: int(body.batched and body.has_seed)], *body.parameters_of_one()]
 
 
-def _one(body: Body) -> list[str]:
-    """Return the function of one sample, or of everything where there is no batch."""
+def _statements(body: Body) -> list[str]:
+    """Return what the function of one sample does, or of everything where there is no batch."""
     read: Read = lambda x: body.leaf(x) or f"v{x}"
-    lines = ["const seed = 1;"] if body.has_seed and not body.batched else []
+    lines = []
     for kind, zeroed in body.gradients.items():
         if zeroed and (not body.batched or body.differs(kind)):
             lines.append(_zeros(body, kind))
@@ -178,7 +234,7 @@ def _one(body: Body) -> list[str]:
         lines += unit.lines(read)
     if "value" in body.program.outputs:
         lines.append(f"return {read(body.program.outputs['value'])};")
-    return _arrow(_of_one(body), lines)
+    return lines
 
 
 def _arrow(parameters: Sequence[str], lines: Sequence[str]) -> list[str]:

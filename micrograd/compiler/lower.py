@@ -61,12 +61,14 @@ PRIMITIVES = (
 )
 """Everything that a native backend spells."""
 
+_DEEPEST = 50  # rounds: a user's operation written with a user's operation written with ...
+
 
 def lowered(program: Program) -> Program:
     """Return the program written with ``PRIMITIVES`` only.
 
     Raises ``CompilationError`` for an operation that cannot be expanded: a user's, whose forward function is not
-    written with operations.
+    written with operations, or with itself.
 
     >>> p = Program(["argument", "relu"], [(0,), (0,)], outputs={"value": 1})
     >>> print(lowered(p))
@@ -76,8 +78,15 @@ def lowered(program: Program) -> Program:
     %3 = where %2, %1, %0
     value %3
     """
-    if all(op in LEAVES or _spelled(program.ops, op, x) for op, x in zip(program.ops, program.operands)):
-        return program  # it was simplified when its instructions were added
+    for _ in range(_DEEPEST):
+        if all(op in LEAVES or _spelled(program.ops, op, x) for op, x in zip(program.ops, program.operands)):
+            return program  # it was simplified when its instructions were added
+        program = _expanded_once(program)
+    raise CompilationError("operations whose forward functions are written with operations, without end")
+
+
+def _expanded_once(program: Program) -> Program:
+    """Return the program with every operation expanded; what it is written with may need another round."""
     b = Builder()
     number: list[int] = []
     for op, operands in zip(program.ops, program.operands):

@@ -111,7 +111,7 @@ def test_markers_that_are_single_doubled_or_exchanged_are_refused(text: str) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["e9"], "unknown workload 'e9' (one of: e1, e2, c1, c2, c3, c4, c5, t1, t2)"),
+        (["e9"], "unknown workload 'e9' (one of: e1, e2, c1, c2, c3, c4, c5, t1, t2, p1)"),
         (
             ["e1", "--engines", "numpy"],
             "unknown engine 'numpy' (one of: xad, microgpt, micrograd01, torch, jax, casadi, scipy)",

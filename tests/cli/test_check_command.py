@@ -152,7 +152,16 @@ def test_a_wrong_gradient_names_its_culprit(project: Path, capsys: pytest.Captur
     assert "    at         cliff(3.0), operand 0 (3.0)" in lines
     assert "    expected   6.0" in lines
     assert "      program = Program(inputs=(3.0,), instructions=(('cliff', 0),))" in lines
-    assert lines[-2:] == [f"replay: {Path('micrograd-check', 'replay_model_steep.py')}", ""]
+    folder = Path("micrograd-check")
+    assert lines[-3:] == [
+        f"replay: {folder / 'replay_model_steep.py'}",
+        f"picture: {folder / 'replay_model_steep.svg'}",
+        "",
+    ]
+    picture = (folder / "replay_model_steep.svg").read_text(encoding="utf-8")
+    assert picture.count('class="edge unknown culprit"') == 1
+    assert "the engine says " in picture
+    assert ", expected 6.0" in picture
 
 
 def test_json_holds_all_of_a_wrong_gradient(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,6 +173,7 @@ def test_json_holds_all_of_a_wrong_gradient(project: Path, capsys: pytest.Captur
     assert found["report"]["program"] == "Program(inputs=(3.0,), instructions=(('cliff', 0),))"
     assert Path(found["replay"]).parent == Path("else where")
     assert Path(found["replay"]).is_file()
+    assert Path(found["picture"]) == Path(found["replay"]).with_suffix(".svg")
 
 
 def test_at_a_kink_the_convention_was_verified(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,7 +259,8 @@ def test_a_search_shrinks_and_can_be_repeated(project: Path, capsys: pytest.Capt
     first = as_json(capsys, "model:read", "--in", "[1.5, 8]", "--folder", "a")
     assert (first["verdict"], first["report"]["inputs"]) == ("wrong", [2.0])
     again = as_json(capsys, "model:read", "--in", "[1.5, 8]", "--folder", "b")
-    assert {**again, "replay": ""} == {**first, "replay": ""}
+    elsewhere = {"replay": "", "picture": ""}
+    assert {**again, **elsewhere} == {**first, **elsewhere}
     database = as_json(capsys, "model:read", "--in", "[1.5, 8]", "--folder", "b", "--seed", "5")
     assert (database["report"]["inputs"], database["tried"]) == ([2.0], {"wrong": 1})
 

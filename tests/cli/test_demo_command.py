@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from micrograd.cli import main
 from micrograd.cli.iris import SPECIES, load
 from micrograd.graph import Account
+
+
+@pytest.fixture(autouse=True)
+def _pictures_go_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -92,6 +99,43 @@ def test_an_account_that_does_not_add_up_would_be_noticed(
     monkeypatch.setattr(Account, "gradient", property(lambda self: 0.5))
     assert main(["demo", "--epochs", "1", "--hidden", "1"]) == 1
     assert "not the same number" in capsys.readouterr().out
+
+
+def test_it_ends_by_naming_the_pictures_that_it_wrote(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = output(capsys, "--epochs", "1", "--hidden", "2", "--folder", "new/folder")
+    assert text.split("\n")[-3:] == [
+        "the bias and three flowers: new/folder/bias.svg",
+        "one flower, step by step: new/folder/flower.html",
+        "",
+    ]
+    picture = ElementTree.parse(tmp_path / "new/folder/bias.svg").getroot()
+    shown = ["".join(element.itertext()) for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert "used 3 times" in shown
+    assert any(line.startswith("one bias of the network") for line in shown)
+    assert "The loss of flower" in (tmp_path / "new/folder/flower.html").read_text(encoding="utf-8")
+
+
+def test_a_network_too_large_for_a_page_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = output(capsys, "--epochs", "1", "--hidden", "200")
+    assert re.search(r"no page of one flower: [\d,]+ nodes are too many to step through; --hidden 16 makes fewer", text)
+    assert [path.name for path in (tmp_path / "micrograd-demo").iterdir()] == ["bias.svg"]
+
+
+def test_a_folder_that_cannot_be_made_is_reported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert main(["demo", "--epochs", "1", "--hidden", "1", "--folder", "file/x"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("micrograd demo: error: cannot make the folder file/x: ")
+    assert "the same number, bit for bit" in captured.out
+
+
+def test_without_graphviz_the_demo_says_how_to_get_pictures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("micrograd.cli.demo.is_installed", lambda package: False)
+    text = output(capsys, "--epochs", "1", "--hidden", "1")
+    assert text.endswith("none: they need Graphviz; in the checkout of micrograd: pip install '.[pictures]'\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -159,7 +161,57 @@ def test_errors_are_one_line(capsys: pytest.CaptureFixture[str], arguments: list
     assert captured.err.endswith("\n")
 
 
-def test_the_examples_of_the_help_work(capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_are_written_and_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    svg, html = tmp_path / "graph.svg", tmp_path / "graph.html"
+    text = output(capsys, "w*x + b", "w=2", "x=3", "b=1", "--svg", str(svg), "--html", str(html))
+    assert text.endswith(f"picture: {svg}\npage: {html}\n")
+    picture = ElementTree.parse(svg).getroot()
+    shown = ["".join(element.itertext()) for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"w", "x", "b", "data 7", "grad 3", "w*x + b"} <= set(shown)
+    assert "<title>w*x + b" in html.read_text(encoding="utf-8")
+
+
+def test_json_stays_json_beside_a_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    svg = tmp_path / "graph.svg"
+    assert report(capsys, "x*x", "x=2", "--svg", str(svg))["value"] == 4.0
+    assert svg.exists()
+
+
+@pytest.mark.parametrize(("option", "file"), [("--svg", "graph.png"), ("--svg", "graph"), ("--html", "graph.svg")])
+def test_a_picture_has_the_ending_of_its_format(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, option: str, file: str
+) -> None:
+    assert main(["grad", "x*x", "x=2", option, str(tmp_path / file)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"{option}: the name of the file ends in .{option[2:]}, not " in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_needs_its_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["grad", "x*x", "x=2", "--svg", str(tmp_path / "missing" / "graph.svg")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "--svg: there is no folder " in captured.err
+
+
+def test_a_picture_that_cannot_be_drawn_costs_the_numbers_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("micrograd.pictures.engines.is_installed", lambda package: False)
+    assert main(["grad", "x*x", "x=2", "--svg", str(tmp_path / "graph.svg")]) == 1
+    captured = capsys.readouterr()
+    assert "x*x = 4" in captured.out
+    assert captured.err.startswith("micrograd grad: error: no Graphviz was found")
+    assert captured.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_examples_of_the_help_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     examples = [line.strip() for line in output(capsys, "--help").split("\n") if line.startswith("  micrograd grad")]
     assert len(examples) >= 3
     for example in examples:

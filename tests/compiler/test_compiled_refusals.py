@@ -492,6 +492,25 @@ def test_a_user_s_operation_written_with_operations_runs_everywhere() -> None:
             assert w.grad == pytest.approx(0.25 * (1.0 - math.tanh(0.375) ** 2), rel=1e-13)
 
 
+def test_a_user_s_operation_may_be_written_with_operations_that_are_expanded_themselves() -> None:
+    with registered(
+        "gate", forward=lambda a: mg.sigmoid(a) * a, vjp=(lambda g, out, a: g * (mg.sigmoid(a) * (1.0 + a - out)),)
+    ) as gate:
+        f = lambda x: gate(x) * x
+        wanted = mg.value_and_grad(f)(0.5)
+        assert wanted[0] == pytest.approx(0.25 / (1.0 + math.exp(-0.5)))
+        for backend in BACKENDS:
+            assert mg.compile(f, backend=backend).value_and_grad(0.5) == pytest.approx(wanted, rel=1e-14)
+
+
+def test_a_user_s_operation_written_with_itself_is_refused() -> None:
+    itself = lambda x: mg.operations()["ouroboros"](x)
+    with registered("ouroboros", forward=itself, vjp=(lambda g, out, a: g,)):
+        compiled = mg.compile(itself)
+        with pytest.raises(CompilationError, match="without end"):
+            compiled.trace(1.0).source("c")
+
+
 def test_an_operation_that_is_registered_anew_is_what_the_next_capture_uses() -> None:
     f = mg.compile(lambda x: mg.operations()["redone"](x), backend="llvm")
     with registered("redone", forward=lambda a: a * 2.0, vjp=(lambda g, out, a: g * 2.0,)):
