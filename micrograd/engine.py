@@ -323,6 +323,8 @@ def reverse_sweep(
                 _sweep_checked(order, leaves, detector, create_graph)
         except BaseException:
             _forget(order)
+            for node in order:
+                node._visit = None  # a picture tells by it, and by an adjoint of 0, that a gradient is computed and 0
             raise
     else:
         _sow(seeds, leaves)

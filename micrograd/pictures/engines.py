@@ -51,7 +51,8 @@ def rendered(dot: str, format: str, *, timeout: float | None = TIMEOUT) -> bytes
     except subprocess.TimeoutExpired:
         raise DrawingError(
             f"Graphviz did not place the graph within {timeout:g} s; draw a part of it, draw(root, around=node,"
-            " hops=2), collapse its scopes, draw(root, depth=0), or allow fewer boxes, draw(root, limit=200)"
+            " hops=2), collapse its scopes, draw(root, depth=0), or allow fewer boxes, draw(root, limit=200);"
+            " explore(root) shows all of a graph, so give it the graph of fewer samples"
         ) from None
     except OSError as error:
         raise DrawingError(f"Graphviz, {words[0]}, cannot be started: {error.strerror or error}") from None

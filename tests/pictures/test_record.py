@@ -289,3 +289,12 @@ def test_a_picture_needs_roots_that_are_values() -> None:
         record([])
     with pytest.raises(TypeError, match=r"a root is a Value, not 1\.0 \(type float\)"):
         record([1.0])  # type: ignore[list-item]
+
+
+def test_a_pass_that_failed_has_computed_nothing() -> None:
+    x = mg.Value(2.0)
+    y = mg.relu(x * 3.0) * x
+    x.data = 5.0
+    with pytest.raises(mg.StaleValueError):
+        y.backward(create_graph=True)
+    assert [node.grad for node in record([y]).nodes] == [None] * 4
