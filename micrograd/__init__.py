@@ -8,8 +8,9 @@
 (2.0, 0.5, 1.0)
 
 Where to look: ``engine.py`` for the backward pass, ``ops/`` for the operations and their derivatives, ``functional.py``
-for derivatives of functions, ``graph.py`` for the account of a gradient, ``arrays.py`` for NumPy, ``nn.py`` for
-networks, ``pictures/`` for pictures of a graph, ``testing/`` for tests of gradients, ``compiler/`` for native speed.
+for derivatives of functions, ``graph.py`` for the account of a gradient, ``arrays.py`` for NumPy, ``nn/`` for
+networks, ``optim/`` for optimisers, ``pictures/`` for pictures of a graph, ``testing/`` for tests of gradients,
+``compiler/`` for native speed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from micrograd.errors import (
     ExpressionError,
     GradientError,
     GraphFileError,
+    ModelFileError,
     StaleValueError,
     TraceError,
 )
@@ -48,6 +50,7 @@ from micrograd.ops.selection import *
 
 if TYPE_CHECKING:
     from micrograd import nn as nn
+    from micrograd import optim as optim
     from micrograd import testing as testing
     from micrograd.compiler import compile as compile
     from micrograd.pictures import draw as draw
@@ -60,6 +63,7 @@ __all__ = [
     "ExpressionError",
     "GradientError",
     "GraphFileError",
+    "ModelFileError",
     "StaleValueError",
     "TraceError",
     "Value",
@@ -96,7 +100,7 @@ __all__ += ops.elementary.__all__
 __all__ += ops.activations.__all__
 __all__ += ops.reductions.__all__
 
-_WINGS = ("nn", "testing")  # loaded when they are first asked for
+_WINGS = ("nn", "optim", "testing")  # loaded when they are first asked for
 _ON_DEMAND = {"compile": "micrograd.compiler", "draw": "micrograd.pictures", "explore": "micrograd.pictures"}
 
 

@@ -16,7 +16,8 @@ built-in exceptions, so ``except ValueError`` keeps working::
     │   └── TraceError            a function that cannot be captured for compilation
     └── ValueError
         ├── ExpressionError       text that is not an expression of the command line
-        └── GraphFileError        a file that is not a graph this version can load
+        ├── GraphFileError        a file that is not a graph this version can load
+        └── ModelFileError        a file that does not hold the parameters of a model, or of this one
 
 Everything else is plain ``TypeError``, ``ValueError``, ``IndexError``, ``OverflowError`` or ``ImportError``.
 """
@@ -30,6 +31,7 @@ __all__ = [
     "ExpressionError",
     "GradientError",
     "GraphFileError",
+    "ModelFileError",
     "StaleValueError",
     "TraceError",
     "describe",
@@ -75,6 +77,10 @@ class ExpressionError(ValueError):
 
 class GraphFileError(ValueError):
     """Raised by ``micrograd.load`` for a damaged or foreign file."""
+
+
+class ModelFileError(ValueError):
+    """Raised by ``Module.load`` for a damaged or foreign file, or one with the parameters of another model."""
 
 
 def describe(x: object, limit: int = 60) -> str:

@@ -16,13 +16,11 @@ is named as in the table; one that is registered by the user has to be registere
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from micrograd import _files
+from micrograd import _json
 from micrograd._copying import operands_first
 from micrograd._modes import outside, pause_gc
 from micrograd.engine import Value, captured
@@ -31,7 +29,7 @@ from micrograd.ops import Op, operations
 
 __all__ = ["load", "save"]
 
-_FORMAT, _VERSION = "micrograd graph", 1
+_VERSION = 1
 
 
 def save(graph: Any, path: str | os.PathLike[str]) -> None:
@@ -60,12 +58,12 @@ def save(graph: Any, path: str | os.PathLike[str]) -> None:
     order = operands_first(roots)
     position = {node: i for i, node in enumerate(order)}
     content = {
-        "format": _FORMAT,
+        "format": "micrograd graph",
         "version": _VERSION,
         "nodes": [_entry(node, position) for node in order],
         "roots": _map_roots(graph, position.__getitem__),
     }
-    _files.write_atomically(path, json.dumps(content, ensure_ascii=True, allow_nan=False, indent=None) + "\n")
+    _json.write(path, content)
 
 
 def _map_roots(graph: Any, function: Callable[[Value], Any]) -> Any:
@@ -80,18 +78,12 @@ def _map_roots(graph: Any, function: Callable[[Value], Any]) -> Any:
 
 def _entry(node: Value, position: dict[Value, int]) -> dict[str, Any]:
     grad = node.grad.data if isinstance(node.grad, Value) else node.grad
-    entry = {"data": _written(node.data), "grad": _written(grad), "label": node.label, "scope": node.scope}
+    entry = {"data": _json.written(node.data), "grad": _json.written(grad), "label": node.label, "scope": node.scope}
     if not node.op:
         return entry
-    operands = [position[x] if isinstance(x, Value) else {"number": _written(x)} for x in node.operands]
-    numbers = [_written(x) for x in captured(node)]
-    return {"op": node.op, "operands": operands, "captured": numbers, "out": _written(node._out), **entry}
-
-
-def _written(x: float) -> float | str:
-    if math.isfinite(x):
-        return x
-    return "-nan" if x != x and math.copysign(1.0, x) < 0.0 else repr(x)  # ``copysign`` sees the sign of a nan
+    operands = [position[x] if isinstance(x, Value) else {"number": _json.written(x)} for x in node.operands]
+    numbers = [_json.written(x) for x in captured(node)]
+    return {"op": node.op, "operands": operands, "captured": numbers, "out": _json.written(node._out), **entry}
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -99,27 +91,11 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Raises ``GraphFileError`` for a damaged or foreign file, saying where; ``OSError`` when it cannot be read.
     """
-    name = os.fspath(path)
 
     def refuse(why: str) -> NoReturn:
-        raise GraphFileError(f"{name}: {why}")
+        raise GraphFileError(f"{os.fspath(path)}: {why}")
 
-    with open(path, encoding="utf-8") as file:
-        try:
-            content = json.load(file, parse_constant=_no_constant, object_pairs_hook=_object)
-        except UnicodeDecodeError:
-            refuse("not a text file in UTF-8; a graph is saved as JSON")
-        except json.JSONDecodeError as error:
-            refuse(f"not JSON, or cut off: {error}")
-        except RecursionError:
-            refuse("nested too deeply to be a graph of micrograd")
-        except ValueError as error:  # what JSON allows and a graph does not have
-            refuse(str(error))
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        refuse(f"not a graph of micrograd: it lacks the entry 'format': {_FORMAT!r}")
-    version = content.get("version")
-    if type(version) is not int or version != _VERSION:
-        refuse(f"version {describe(version)}; this micrograd reads version {_VERSION}")
+    content = _json.read(path, "graph", _VERSION, GraphFileError)
     nodes: list[Value] = []
     entries = content.get("nodes")
     if not isinstance(entries, list):
@@ -136,17 +112,6 @@ def load(path: str | os.PathLike[str]) -> Any:
         refuse(f"roots: {error}")
     except RecursionError:
         refuse("roots: nested too deeply")
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON; it is written as the text {text.removesuffix('inity').lower()!r}")
-
-
-def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(entries)
-    if len(content) != len(entries):
-        raise ValueError(f"an object has an entry twice: {describe(entries)}")
-    return content
 
 
 def _node(entry: Any, nodes: list[Value]) -> Value:
@@ -170,7 +135,7 @@ def _node(entry: Any, nodes: list[Value]) -> Value:
         raise ValueError("'operands' and 'captured' are lists of one length")
     if op.arity is not None and len(given) != op.arity:
         raise ValueError(f"{op.name!r} takes {op.arity} operands, {len(given)} are listed")
-    operands, numbers = [_operand(x, nodes) for x in given], [_real(x) for x in captured_numbers]
+    operands, numbers = [_operand(x, nodes) for x in given], [_json.number(x) for x in captured_numbers]
     if not any(isinstance(x, Value) for x in operands):
         raise ValueError(f"{op.name!r} is applied to numbers alone, which makes no node")
     for x, number in zip(operands, numbers):
@@ -191,7 +156,7 @@ def _operation(name: Any) -> Op:
 
 def _operand(x: Any, nodes: list[Value]) -> Value | float:
     if isinstance(x, dict) and x.keys() == {"number"}:
-        return _real(x["number"])
+        return _json.number(x["number"])
     return nodes[_position(x, nodes)]
 
 
@@ -212,12 +177,4 @@ def _roots(x: Any, nodes: list[Value]) -> Any:
 def _read(entry: dict[str, Any], key: str) -> float:
     if key not in entry:
         raise ValueError(f"{key!r} is missing")
-    return _real(entry[key])
-
-
-def _real(x: Any) -> float:
-    if isinstance(x, (int, float)) and not isinstance(x, bool):
-        return float(x)
-    if x in ("inf", "-inf", "nan", "-nan"):
-        return float(x)
-    raise ValueError(f"{describe(x)} is not a number")
+    return _json.number(entry[key])

@@ -23,7 +23,7 @@ PACKAGE = Path(mg.__file__).parent
 # Files and folders, from the ground up. A file may import what stands on a line above its own, and, as long as nothing
 # goes round in a circle, what stands on its own line; but one wing may not import another.
 FLOORS: list[set[str]] = [
-    {"errors", "_console", "_files", "_deps", "_version"},
+    {"errors", "_console", "_files", "_json", "_deps", "_version"},
     {"ops"},
     {"_modes", "_node", "_copying", "engine"},
     {"arrays", "graph", "graph_file"},
@@ -40,8 +40,8 @@ IMPORTLIB = {"_deps", "__init__", "cli", "testing"}  # loading on demand: the fa
 HEAVY = {"numpy": {"arrays", "compiler"}, "rich": {"_console"}, "hypothesis": {"testing"}}
 
 LOADED_AT_ONCE = """
-    micrograd micrograd._console micrograd._copying micrograd._deps micrograd._files micrograd._modes micrograd._node
-    micrograd._structure micrograd._version
+    micrograd micrograd._console micrograd._copying micrograd._deps micrograd._files micrograd._json micrograd._modes
+    micrograd._node micrograd._structure micrograd._version
     micrograd.arrays micrograd.engine micrograd.errors micrograd.functional micrograd.graph
     micrograd.graph_file micrograd.ops micrograd.ops.activations micrograd.ops.arithmetic micrograd.ops.domain
     micrograd.ops.elementary micrograd.ops.floats micrograd.ops.operand micrograd.ops.reductions
@@ -221,6 +221,6 @@ except ImportError as error:
     print(error)
 """
     printed = run_python(program).splitlines()
-    assert printed[0] == "True 12.0 MLP of [Layer of [LinearNeuron(2)]]"
+    assert printed[0] == "True 12.0 MLP(2 -> 1, 3 parameters)"
     if missing == "numpy":
         assert "needs numpy, which is not installed" in printed[1] or "does not load" in printed[1]

@@ -25,7 +25,8 @@ import micrograd as mg
 from micrograd.ops import stubs
 
 NAMES = """
-    AnomalyError CompilationError DrawingError ExpressionError GradientError GraphFileError StaleValueError TraceError
+    AnomalyError CompilationError DrawingError ExpressionError GradientError GraphFileError ModelFileError
+    StaleValueError TraceError
     Accuracy Op Value op operations
     array data_of grad_of
     detect_anomaly no_grad pause_gc scope
@@ -42,7 +43,17 @@ NAMES = """
 """.split()
 NOT_STARRED = ["abs", "compile", "pow", "sum"]  # a star import must not replace the builtins
 WINGS = {
-    "nn": ["MLP", "Layer", "Module", "Neuron"],
+    "nn": """
+        MLP Layer Module Neuron
+        Block CausalSelfAttention Embedding GPT Linear RMSNorm
+        History fit
+        binary_cross_entropy cross_entropy hinge mean_squared_error
+    """.split(),
+    "optim": """
+        SGD Adam AdamW Optimiser
+        clip_gradient_norm clip_gradient_value
+        ConstantRate CosineRate ExponentialRate LinearRate StepRate
+    """.split(),
     "testing": """
         Culprit Figures Outcome Program Report
         assert_gradients check_operation gradcheck
@@ -156,12 +167,26 @@ def culprit() -> tuple[Any, ...]:
         return found.operand, found.engine, found.expected
 
 
+def stepped(optimiser: Any, **settings: float) -> float:
+    x = v()
+    (x * 2.0).backward()
+    optimiser([x], **settings).step()
+    return float(x.data)
+
+
+def fitted() -> Any:
+    model = mg.nn.Neuron(1)
+    optimiser = mg.optim.SGD(model.parameters(), lr=0.1)
+    return mg.nn.fit(model, [1.0, 2.0], lambda x: model([x]), optimiser, epochs=3, progress=False)
+
+
 X = 0.5
 # For each public name a call and what it returns; an operation is called with numbers, and differentiated.
 EXAMPLES: dict[str, tuple[Callable[[], Any], Any]] = {
     "AnomalyError": (lambda: issubclass(mg.AnomalyError, ArithmeticError), True),
     "ExpressionError": (lambda: str(mg.ExpressionError("no", 3)), "no (column 3)"),
     "GradientError": (lambda: issubclass(mg.GradientError, AssertionError), True),
+    "ModelFileError": (lambda: issubclass(mg.ModelFileError, ValueError), True),
     "GraphFileError": (lambda: issubclass(mg.GraphFileError, ValueError), True),
     "DrawingError": (lambda: issubclass(mg.DrawingError, RuntimeError), True),
     "draw": (lambda: "n0 -> n1" in mg.draw(v() * 2).dot, True),
@@ -260,6 +285,29 @@ EXAMPLES: dict[str, tuple[Callable[[], Any], Any]] = {
     "nn.Neuron": (lambda: len(mg.nn.Neuron(3).parameters()), 4),
     "nn.Layer": (lambda: len(mg.nn.Layer(3, 2)([1.0, 2.0, 3.0])), 2),
     "nn.MLP": (lambda: len(mg.nn.MLP(2, [16, 16, 1]).parameters()), 337),
+    "nn.Linear": (lambda: len(mg.nn.Linear(3, 2)([1.0, 2.0, 3.0])), 2),
+    "nn.Embedding": (lambda: len(mg.nn.Embedding(3, 2)(1)), 2),
+    "nn.RMSNorm": (lambda: mg.nn.RMSNorm(2, epsilon=0.0)([2.0, 2.0]), [1.0, 1.0]),
+    "nn.CausalSelfAttention": (lambda: len(mg.nn.CausalSelfAttention(4, 2)([[0.0] * 4] * 3)), 3),
+    "nn.Block": (lambda: len(mg.nn.Block(4, 2)([[0.0] * 4] * 3)), 3),
+    "nn.GPT": (lambda: len(mg.nn.GPT(27, 16).parameters()), 4192),
+    "nn.fit": (lambda: fitted().steps, 3),
+    "nn.History": (lambda: isinstance(fitted(), mg.nn.History), True),
+    "nn.mean_squared_error": (lambda: mg.nn.mean_squared_error([1.0, 2.0], [0.0, 0.0]), 2.5),
+    "nn.hinge": (lambda: mg.nn.hinge([0.5, 2.0], [1, -1]), 1.75),
+    "nn.cross_entropy": (lambda: mg.nn.cross_entropy([X, X], 1), math.log(2)),
+    "nn.binary_cross_entropy": (lambda: mg.nn.binary_cross_entropy(0.0, 1), math.log(2)),
+    "optim.SGD": (lambda: stepped(mg.optim.SGD, lr=0.25, momentum=0.9), 0.0),
+    "optim.Adam": (lambda: stepped(mg.optim.Adam, lr=0.25, eps=0.0), 0.25),
+    "optim.AdamW": (lambda: stepped(mg.optim.AdamW, lr=0.25, eps=0.0, weight_decay=1.0), 0.125),
+    "optim.Optimiser": (lambda: issubclass(mg.optim.AdamW, mg.optim.Optimiser), True),
+    "optim.clip_gradient_norm": (lambda: mg.optim.clip_gradient_norm([v()], 1.0), 0.0),
+    "optim.clip_gradient_value": (lambda: mg.optim.clip_gradient_value([v()], 1.0), None),
+    "optim.ConstantRate": (lambda: mg.optim.ConstantRate(0.5)(7), 0.5),
+    "optim.CosineRate": (lambda: mg.optim.CosineRate(10)(5), 0.5),
+    "optim.ExponentialRate": (lambda: mg.optim.ExponentialRate(0.5)(2), 0.25),
+    "optim.LinearRate": (lambda: mg.optim.LinearRate(100, end=0.1)(50), 0.55),
+    "optim.StepRate": (lambda: mg.optim.StepRate(2, decay=0.5)(3), 0.5),
     "testing.Program": (lambda: mg.testing.Program((3.0,), (("mul", 0, 0),))(3.0), 9.0),
     "testing.program_of": (lambda: (lambda x: mg.testing.program_of(x * x, [x])(3.0))(v()), 9.0),
     "testing.gradcheck": (lambda: mg.testing.gradcheck(mg.tanh, X).verdict, "right"),
@@ -361,7 +409,7 @@ def test_training_as_in_micrograd_01() -> None:
 
     random.seed(1337)
     model = MLP(2, [16, 16, 1])
-    assert str(model).startswith("MLP of [Layer of [ReLUNeuron(2), ")
+    assert str(model).startswith("MLP(2 -> 16 -> 16 -> 1, relu, 337 parameters)")
     xs = [[random.uniform(-1, 1), random.uniform(-1, 1)] for _ in range(20)]
     ys = [1 if x[0] > x[1] else -1 for x in xs]
 

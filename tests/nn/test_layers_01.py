@@ -6,6 +6,7 @@ import math
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 import micrograd as mg
@@ -74,8 +75,57 @@ def test_a_layer_of_one_neuron_returns_its_value() -> None:
     assert nn.Module().parameters() == []
 
 
-def test_repr() -> None:
-    assert repr(nn.MLP(2, [2, 1])) == ("MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(2)]]")
+def test_repr_shows_shapes_and_counts() -> None:
+    model = nn.MLP(2, [16, 16, 1])
+    assert repr(model) == "MLP(2 -> 16 -> 16 -> 1, relu, 337 parameters)"
+    assert repr(model.layers[0]) == "Layer(2 -> 16, relu, 48 parameters)"
+    assert repr(model.layers[2]) == "Layer(16 -> 1, 17 parameters)"
+    assert repr(model.layers[0].neurons[0]) == "ReLUNeuron(2)"  # as in micrograd 0.1
+    assert repr(model.layers[2].neurons[0]) == "LinearNeuron(16)"
+
+
+def test_attributes_are_those_of_micrograd_01() -> None:
+    neuron = nn.Neuron(2, False)  # nonlin by position
+    assert (len(neuron.w), neuron.b.data, neuron.nonlin) == (2, 0.0, False)
+    assert nn.Layer(2, 3, False).neurons[0].nonlin is False
+    model = nn.MLP(2, [3, 1])
+    assert [layer.neurons[0].nonlin for layer in model.layers] == [True, False]
+    neuron.w[0].data, neuron.w[1].data = -1.0, 0.0
+    assert neuron([2.0, 0.0]).data == -2.0
+    neuron.nonlin = True
+    assert neuron([2.0, 0.0]).data == 0.0
+
+
+def test_neurons_and_layers_of_ones_own_fit_in() -> None:
+    class Square(nn.Module):
+        def __init__(self) -> None:
+            self.factor = Value(3.0)
+
+        def __call__(self, x: list[Any]) -> Any:
+            return self.factor * x[0] * x[0]
+
+    model = nn.MLP(1, [2, 1], rng=random.Random(0))
+    model.layers[0].neurons = [Square(), Square()]  # type: ignore[list-item]
+    model.layers[1].neurons[0].load_state_dict({"w.0": 1.0, "w.1": 2.0, "b": 0.5})
+    assert model([2.0]).data == 12.0 + 24.0 + 0.5
+    assert len(model.parameters()) == 5
+    assert repr(model.layers[0]).splitlines()[0] == "Layer(2 parameters)"
+    assert "neurons.0: Square(1 parameter)" in repr(model)
+
+
+def test_own_parameters_of_a_subclass_count_as_in_micrograd_01() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            self.model, self.scale = nn.MLP(1, [1]), Value(2.0)
+
+        def parameters(self) -> list[Value]:
+            return [self.scale, *self.model.parameters()]
+
+    scaled = Scaled()
+    (scaled.scale * scaled.model([1.0])).backward()
+    assert scaled.parameters()[0] is scaled.scale
+    scaled.zero_grad()
+    assert [p.grad for p in scaled.parameters()] == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +137,15 @@ def test_repr() -> None:
         (lambda: nn.MLP(2, []), ValueError, "at least one layer"),
         (lambda: nn.MLP(2, [1.5]), TypeError, "an int"),  # type: ignore[list-item]
         (lambda: nn.MLP("2", [1]), TypeError, "an int"),  # type: ignore[arg-type]
+        (lambda: nn.MLP(2, 3), TypeError, r"a list, as in MLP\(2, \[16, 16, 1\]\), not 3"),  # type: ignore[arg-type]
+        (lambda: nn.MLP(2, [3])([1.0]), ValueError, r"Layer\(2 -> 3, 9 parameters\) takes 2 inputs, 1 came"),
+        (lambda: nn.Neuron(2)([1.0]), ValueError, r"ReLUNeuron\(2\) takes 2 inputs, 1 came"),
+        (lambda: nn.MLP(1, [3])(0.5), TypeError, "expected a row of 1 inputs .* but got 0.5"),  # type: ignore[arg-type]
+        (lambda: nn.MLP(2, [3])("ab"), TypeError, "expected a row of 2 inputs .* but got 'ab'"),
+        (lambda: nn.MLP(2, [3])([[1.0, 2.0], [3.0, 4.0]]), ValueError, "several rows came: call it once for each"),
+        (lambda: nn.MLP(2, [3])(np.ones((2, 2))), ValueError, "several rows came"),
+        (lambda: nn.MLP(2, [3])(list(np.ones((2, 2)))), ValueError, "several rows came"),
+        (lambda: nn.MLP(2, [3], rng=0), TypeError, r"such as random.Random\(0\), not 0"),  # type: ignore[arg-type]
         (lambda: nn.Neuron(1)(["1"]), TypeError, "type str"),
     ],
 )

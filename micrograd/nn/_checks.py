@@ -1,0 +1,79 @@
+"""What the parts of a network ask of their arguments, in the words that all of them use."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from micrograd.arrays import is_array
+from micrograd.errors import describe
+from micrograd.ops import Operand
+
+__all__ = ["check_size", "is_chosen_later", "listed", "row_of", "unknown", "whole"]
+
+
+def check_size(what: str, size: Any) -> None:
+    """Raise ``TypeError`` for a size that is not an int, ``ValueError`` for one below 1."""
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise TypeError(f"the size of {what} is an int, not {describe(size)}")
+    if size < 1:
+        raise ValueError(f"the size of {what} is at least 1, not {size}")
+
+
+def listed(x: Any, wanted: str) -> list[Any]:
+    """Return an iterable or an array as a list (of lists, for an array of several axes)."""
+    if is_array(x) and x.shape != ():
+        return x.tolist()  # type: ignore[no-any-return]
+    if isinstance(x, (str, bytes, dict)) or not isinstance(x, Iterable):
+        raise TypeError(f"expected {wanted} but got {describe(x)}")
+    return list(x)
+
+
+def row_of(owner: object, x: Any, size: int) -> list[Any]:
+    """Return the inputs of a part of a network as a list; ``ValueError`` where they are not ``size`` numbers."""
+    row = listed(x, f"a row of {size} inputs for {owner!r}") if type(x) is not list else x
+    if len(row) != size:
+        raise ValueError(f"{owner!r} takes {size} inputs, {len(row)} came")
+    for kind in set(map(type, row)):
+        if kind is list or hasattr(kind, "__array_function__"):
+            raise ValueError(f"{owner!r} takes one row of {size} inputs; several rows came: call it once for each")
+    return row
+
+
+def is_chosen_later(x: Any) -> bool:
+    """Tell whether ``x`` stands for an int that compiled code is given at each call."""
+    return isinstance(x, Operand) and x.chosen_later
+
+
+def whole(what: str, x: Any, size: int) -> Any:
+    """Return a label or a token as an int from 0 to ``size - 1``; what compiled code chooses by comes back as it is."""
+    if is_chosen_later(x):
+        return x
+    allowed = f"an int from 0 to {size - 1}"
+    if isinstance(x, float) and not (math.isfinite(x) and x == math.floor(x)):
+        raise ValueError(f"{what} is {allowed}, not {describe(x)}")
+    try:
+        number = operator.index(x)
+    except TypeError:
+        step = "; convert it with int(...)" if isinstance(x, float) else ""
+        raise TypeError(f"{what} is {allowed}, not {describe(x)}{step}") from None
+    if isinstance(x, bool):
+        raise TypeError(f"{what} is {allowed}, not {x}; convert it with int(...)")
+    if not 0 <= number < size:
+        raise ValueError(f"{what} is {allowed}, not {number}")
+    return number
+
+
+def unknown(what: str, name: str, allowed: Iterable[str], otherwise: str) -> ValueError:
+    """Return the error for a name that is not ``allowed``: what is, the nearest one, and what may come instead.
+
+    >>> unknown("colour", "bleu", ["blue", "red"], "a number")
+    ValueError("unknown colour 'bleu'; did you mean 'blue'? (one of: blue, red; or a number)")
+    """
+    names = list(allowed)
+    near = difflib.get_close_matches(name[:40], names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"unknown {what} {name!r}{hint} (one of: {', '.join(names)}; or {otherwise})")

@@ -1,0 +1,365 @@
+"""``fit``: the loop that trains a model, from batches to checkpoints.
+
+>>> import random
+>>> from micrograd import optim
+>>> from micrograd.nn import MLP, hinge
+>>> model = MLP(2, [8, 1], rng=random.Random(0))
+>>> X, y = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], [1, 1, -1, -1]
+>>> history = fit(model, (X, y), lambda x, label: hinge(model(x), label), optim.SGD(model.parameters(), lr=0.2),
+...               epochs=50, schedule=optim.LinearRate(50, end=0.1), progress=False)
+>>> history.steps, [model(x).data > 0 for x in X]
+(50, [True, True, False, False])
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from micrograd import _console
+from micrograd._modes import current, pause_gc, recording
+from micrograd.engine import Value
+from micrograd.errors import AnomalyError, ModelFileError, describe
+from micrograd.nn.training_data import Samples, order
+from micrograd.nn.training_files import Best, Checkpoint, History
+from micrograd.nn.training_step import Objective, uninterrupted
+from micrograd.ops.floats import as_float
+
+__all__ = ["History", "fit"]
+
+_MANY_EPOCHS = 10  # from here on, progress is counted in epochs
+
+
+def fit(
+    model: Any,
+    data: Any,
+    loss: Callable[..., Any],
+    optimiser: Any,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    seed: int | None = 0,
+    step: Any = None,
+    schedule: Callable[[int], float] | None = None,
+    clip: Callable[[list[Value]], Any] | None = None,
+    validation: Any = None,
+    patience: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    callback: Callable[[History], Any] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train a model: bring down the mean of a loss over samples, batch by batch.
+
+    **The loss is that of one sample.** ``loss(x, y)`` takes what one sample of the data holds and returns one Value;
+    what is minimised is its mean over the batch. The same function, compiled over a batch, does the same natively::
+
+        def loss(x, y):
+            return nn.hinge(model(x), y)
+
+        nn.fit(model, (X, y), loss, optim.SGD(model.parameters(), lr=1.0), epochs=100)
+        nn.fit(model, (X, y), loss, optim.SGD(model.parameters(), lr=1.0), epochs=100,
+               step=mg.compile(loss, batched=("x", "y"), reduce="mean"))
+
+    A term that belongs to the model and not to a sample, ``alpha * sum(p * p)`` for instance, is the optimiser's
+    ``weight_decay=2 * alpha``. A loss that cannot be taken apart into samples takes a whole batch as one sample:
+    ``data=[batch]``.
+
+    Everything that can be checked is checked before anything is changed: the loss is tried on one sample of each shape
+    and on those with the smallest and the largest whole numbers, so rows of a wrong length and labels out of range are
+    found here.
+
+    Ctrl-C ends the training after the last whole step: ``fit`` returns the history with ``interrupted=True``, and the
+    model and the optimiser can be used, or trained on. Python's garbage collector rests during each step
+    (``micrograd.pause_gc``).
+
+    Args:
+        model: anything with ``parameters()``.
+        data: a tuple of columns such as ``(X, y)``, each a sequence or a NumPy array with one entry for every sample;
+            or a list of samples: of each that is a tuple the items are the arguments of the loss, ``loss(*sample)``,
+            anything else is its only argument, ``loss(sample)``.
+        loss: a function of one sample that returns a Value; or a compiled one, without ``batched``.
+        optimiser: one of ``micrograd.optim``, over parameters of this model; or anything with ``step()``.
+        epochs: how often every sample is used, epochs in a checkpoint included.
+        batch_size: the number of samples in a step, the last of an epoch may have fewer; all of them if ``None``.
+        seed: of the shuffling; the order of an epoch depends on it and on the number of the epoch alone. ``None``
+            leaves the samples as they are, and so does a batch of all samples.
+        step: the loss compiled over a batch with ``reduce="mean"``, or anything whose ``backward(X, y)`` returns the
+            mean loss of a batch, given as arrays, and adds its gradient to the parameters. Lists of whole numbers come
+            as ints, which choose in ``micrograd.take``; as floats where the step computes with them.
+        schedule: gives the factor of the optimiser's ``lr`` in step k = 0, 1, ... of the training.
+        clip: called with the parameters before each step, to change their gradients:
+            ``lambda ps: optim.clip_gradient_norm(ps, 1.0)``.
+        validation: data whose mean loss is computed after each epoch.
+        patience: stop when the validation loss has had no new minimum for so many epochs; and, however the training
+            ends but for Ctrl-C, give the model the parameters that had the lowest.
+        checkpoint: a file that is written before the first epoch and after each one, whole or not at all: a kill at
+            any moment leaves the last good one.
+        resume: whether to go on from the checkpoint where the file exists, with the same bits as if the training had
+            never been interrupted: parameters, optimiser, its learning rate and other settings become those of the
+            file, so what an interrupted epoch had done is done again. If ``False``, begin anew, and replace it.
+        callback: called with the history after each epoch.
+        progress: whether to show loss, learning rate and speed.
+
+    Raises ``TypeError`` and ``ValueError`` for what cannot be trained on, naming the sample and the column, and for
+    the checkpoint of another training (``ModelFileError``); ``AnomalyError`` where a loss or a gradient is not finite:
+    the parameters are then those after the step before. ``OSError`` where a checkpoint cannot be written: the model
+    has the parameters after the last epoch.
+    """
+    for name, number, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("patience", patience, 1)):
+        if name == "epochs" or number is not None:
+            _check_int(name, number, least)
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        raise TypeError(f"seed is an int or None, not {describe(seed)}")
+    for name, function in (("loss", loss), ("schedule", schedule), ("clip", clip), ("callback", callback)):
+        if not callable(function) and (name == "loss" or function is not None):
+            raise TypeError(f"{name} is a function, not {describe(function)}")
+    if patience is not None and validation is None:
+        raise ValueError("patience is about the validation loss: give validation=(X, y), the training data if need be")
+    parameters = _parameters(model)
+    _check_optimiser(optimiser, parameters, schedule, checkpoint)
+    samples = Samples(data)
+    held_out = None if validation is None else Samples(validation, "validation")
+    size = min(batch_size or samples.count, samples.count)
+    objective = Objective(loss, step, list(parameters.values()))
+    run = _Run(parameters, optimiser, objective, samples, size, seed, schedule, clip, held_out, patience, callback)
+    # While a mode is open, every node looks it up: none is opened where there is nothing to change.
+    with nullcontext() if current().recording else recording():
+        objective.check(samples)
+        if held_out is not None:
+            objective.check(held_out)
+        if checkpoint is not None:
+            run.open(checkpoint, model, bool(resume))
+        return run.train(epochs, progress)
+
+
+def _check_int(name: str, x: Any, least: int) -> None:
+    if not isinstance(x, int) or isinstance(x, bool):
+        raise TypeError(f"{name} is an int, not {describe(x)}")
+    if x < least:
+        raise ValueError(f"{name} is at least {least}, not {x}")
+
+
+def _parameters(model: Any) -> dict[str, Value]:
+    """Return the parameters by name, by position where the model has no names."""
+    if not callable(getattr(model, "parameters", None)):
+        raise TypeError(f"a model has parameters(), which returns the Values to train; {describe(model)} has not")
+    values = list(model.parameters())
+    for i, p in enumerate(values):
+        if not isinstance(p, Value) or p.op:
+            raise TypeError(f"parameter {i} of the model is a Value that no operation made, not {describe(p)}")
+    if not values:
+        raise ValueError(f"the model has no parameters to train: {describe(model)}")
+    named = dict(model.named_parameters()) if callable(getattr(model, "named_parameters", None)) else {}
+    if [*named.values()] == values:
+        return named
+    return {str(i): p for i, p in enumerate(dict.fromkeys(values))}
+
+
+def _check_optimiser(optimiser: Any, parameters: dict[str, Value], schedule: Any, checkpoint: Any) -> None:
+    wanted = ["step"] + ["lr"] * (schedule is not None)
+    wanted += ["state_dict", "load_state_dict"] * (checkpoint is not None)
+    for name in wanted:
+        if not hasattr(optimiser, name) or isinstance(optimiser, type):
+            example = "optim.SGD(model.parameters(), lr=0.1)"
+            raise TypeError(f"an optimiser has {name}, as {example} has; not {describe(optimiser)}")
+    known = set(parameters.values())
+    owned = getattr(optimiser, "parameters", [])
+    strange = [i for i, p in enumerate(owned() if callable(owned) else owned) if p not in known]
+    if strange:
+        raise ValueError(f"parameter {strange[0]} of the optimiser is not one of the model's; is it of another model?")
+
+
+class _Run:
+    """One training: everything that changes from step to step."""
+
+    def __init__(
+        self,
+        parameters: dict[str, Value],
+        optimiser: Any,
+        objective: Objective,
+        samples: Samples,
+        batch_size: int,
+        seed: int | None,
+        schedule: Callable[[int], float] | None,
+        clip: Callable[[list[Value]], Any] | None,
+        held_out: Samples | None,
+        patience: int | None,
+        callback: Callable[[History], Any] | None,
+    ) -> None:
+        self.names, self.parameters = list(parameters), list(parameters.values())
+        self.optimiser, self.objective = optimiser, objective
+        self.samples, self.batch_size, self.held_out = samples, batch_size, held_out
+        self.seed = None if batch_size == samples.count else seed
+        self.schedule, self.clip, self.patience, self.callback = schedule, clip, patience, callback
+        self.history = History()
+        self.best: Best | None = None
+        self.checkpoint: Checkpoint | None = None
+        self.rate = getattr(optimiser, "lr", math.nan)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.samples.count // self.batch_size)
+
+    # --- checkpoints ------------------------------------------------------------------------------------------
+
+    def open(self, path: str | os.PathLike[str], model: Any, resume: bool) -> None:
+        """Go on from the checkpoint if there is one and it is wanted, else write the first."""
+        text = " ".join(describe(model, 200).rpartition(" (type ")[0].split())
+        about = {
+            "samples": self.samples.count,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "validation": self.held_out is not None,
+        }
+        self.checkpoint = Checkpoint(path, self.names, text, about)
+        if not (resume and os.path.exists(path)):
+            self.save()
+            return
+        numbers, state, history, best = self.checkpoint.read()
+        with uninterrupted():
+            try:
+                self.optimiser.load_state_dict(state)
+            except ValueError as error:
+                raise ModelFileError(f"{os.fspath(path)}: {error}") from error
+            self.give(numbers)
+            self.history, self.best = history, best
+            self.rate = getattr(self.optimiser, "lr", math.nan)
+
+    def save(self) -> None:
+        if self.checkpoint is not None:
+            numbers = [p.data for p in self.parameters]
+            self.checkpoint.write(numbers, self.optimiser.state_dict(), self.history, self.best)
+
+    def give(self, numbers: Sequence[float]) -> None:
+        for p, x in zip(self.parameters, numbers):
+            p.data = x
+
+    # --- the loop ---------------------------------------------------------------------------------------------
+
+    def train(self, epochs: int, shown: bool) -> History:
+        history = self.history
+        if shown and history.resumed_after:
+            _console.say(f"resumed after epoch {history.resumed_after}")
+        left = max(0, epochs - history.epochs)
+        by_epoch = left >= _MANY_EPOCHS or self.steps_per_epoch == 1
+        total = left if by_epoch else left * self.steps_per_epoch
+        bar = _console.progress("training", total) if shown and left else nullcontext(_nothing)
+        try:
+            with bar as advance:
+                while history.epochs < epochs and not self.out_of_patience():
+                    self.epoch(advance, by_epoch)
+        except KeyboardInterrupt:
+            history.interrupted = True
+            if shown:
+                _console.say(f"interrupted: the model is as after step {history.steps}")
+            return history
+        if self.patience is not None and self.best is not None:
+            with uninterrupted():
+                self.give(self.best.numbers)
+        return history
+
+    def out_of_patience(self) -> bool:
+        history = self.history
+        waited = history.epochs - history.best_epoch if history.best_epoch is not None else 0
+        history.stopped_early = self.patience is not None and waited >= self.patience
+        return history.stopped_early
+
+    def epoch(self, advance: Callable[[str], None], by_epoch: bool) -> None:
+        history, samples = self.history, self.samples
+        begun = time.perf_counter()
+        losses: list[float] = []
+        rate = self.rate
+        indices = order(samples.count, self.seed, history.epochs)
+        for start in range(0, samples.count, self.batch_size):
+            before = time.perf_counter()
+            batch = indices[start : start + self.batch_size]
+            with pause_gc():
+                found = self.gradient(batch)
+            mean = math.fsum(found) / len(found)
+            rate = self.step(mean)
+            losses += found
+            if not by_epoch:
+                speed = len(batch) / max(time.perf_counter() - before, 1e-9)
+                advance(_figures(mean, rate, speed, history.validation[-1:]))
+        self.refuse_anomaly()
+        loss = math.fsum(losses) / samples.count
+        speed = samples.count / max(time.perf_counter() - begun, 1e-9)
+        held_out = None if self.held_out is None else self.objective.mean(self.held_out)
+        with uninterrupted():
+            history.losses.append(loss)
+            history.rates.append(rate)
+            if held_out is not None:
+                history.validation.append(held_out)
+                if self.best is None or held_out < self.best.loss:
+                    self.best = Best(held_out, [p.data for p in self.parameters])
+                    history.best_epoch = history.epochs
+            history.seconds.append(time.perf_counter() - begun)
+        try:
+            self.save()
+        except OSError as error:
+            error.add_note(f"the checkpoint is the one before; the model is as after epoch {history.epochs}")
+            raise
+        if by_epoch:
+            advance(_figures(loss, rate, speed, history.validation[-1:]))
+        if self.callback is not None:
+            self.callback(history)
+
+    def gradient(self, batch: list[int]) -> list[float]:
+        """Compute the gradients of a step, refuse those that are not finite, and clip the others."""
+        try:
+            losses = self.objective.gradient(self.samples, batch)
+            if not all(map(math.isfinite, [p._grad for p in self.parameters])):
+                bad = next(i for i, p in enumerate(self.parameters) if not math.isfinite(p._grad))
+                g = self.parameters[bad]._grad
+                raise AnomalyError(f"the gradient of {self.names[bad]} is {g}")
+        except AnomalyError as error:
+            where = f"step {self.history.steps + 1}, epoch {self.history.epochs + 1}"
+            raise AnomalyError(f"{where}: {error}; the parameters were not changed") from error
+        if self.clip is not None:
+            self.clip(self.parameters)
+        return losses
+
+    def step(self, loss: float) -> float:
+        """Let the optimiser make a step, whole even where Ctrl-C comes; return the learning rate of it."""
+        rate = self.rate
+        if self.schedule is not None:
+            found = self.schedule(self.history.steps)
+            factor = as_float(found)
+            if factor is None or not math.isfinite(factor):
+                k = self.history.steps
+                raise ValueError(f"schedule({k}) gives the factor of lr, a finite number; it gave {describe(found)}")
+            rate *= factor
+        with uninterrupted():
+            if self.schedule is not None:
+                self.optimiser.lr = rate
+            try:
+                self.optimiser.step()
+                self.history.steps += 1
+                self.history.batch_losses.append(loss)
+            finally:
+                if self.schedule is not None:
+                    self.optimiser.lr = self.rate
+        return float(rate)
+
+    def refuse_anomaly(self) -> None:
+        """Keep parameters that overflowed out of the checkpoint."""
+        for name, p in zip(self.names, self.parameters):
+            if not math.isfinite(p.data):
+                epoch = self.history.epochs + 1
+                raise AnomalyError(f"the parameter {name} became {p.data} in epoch {epoch}; is lr too large?")
+
+
+def _nothing(_: str) -> None:
+    pass
+
+
+def _figures(loss: float, rate: float, speed: float, validation: list[float]) -> str:
+    parts = [f"loss {_console.number(loss)}", *[f"validation {_console.number(x)}" for x in validation]]
+    if rate == rate:
+        parts.append(f"lr {_console.number(rate)}")
+    return "  ".join([*parts, f"{speed:,.0f} samples/s"])

@@ -1,0 +1,133 @@
+"""One step of a training: the loss of a batch and its gradient, and how a step stays whole where Ctrl-C comes."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from micrograd._modes import pause_gc
+from micrograd.engine import Value
+from micrograd.errors import AnomalyError, TraceError, describe
+from micrograd.nn.training_data import Samples
+from micrograd.ops.floats import as_float
+
+__all__ = ["Objective", "uninterrupted"]
+
+_AGREE = 1e-6  # between a step and the mean of the loss: fastmath is allowed, a sum in place of a mean is not
+
+
+class Objective:
+    """The mean loss of samples, and its gradient: from single Values, from a compiled loss or from a compiled step."""
+
+    def __init__(self, loss: Callable[..., Any], step: Any, parameters: list[Value]) -> None:
+        if step is not None and not (callable(step) and callable(getattr(step, "backward", None))):
+            raise TypeError(
+                "step is the loss compiled over a batch, micrograd.compile(loss, batched=..., reduce='mean'), not"
+                f" {describe(step)}"
+            )
+        self._loss, self._step, self._parameters = loss, step, parameters
+        self._compiled = not isinstance(loss, type) and callable(getattr(loss, "backward", None))
+        self._arrays: dict[Samples, list[Any]] = {}
+
+    def check(self, samples: Samples) -> None:
+        """Try the loss on samples that stand for all, and the step on two of them; nothing is changed."""
+        gradients = [p._grad for p in self._parameters]
+        try:
+            for i, name in samples.probes():
+                try:
+                    self._value(samples, i, backward=self._compiled)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from error
+                except AnomalyError:
+                    raise
+                except Exception as error:
+                    error.add_note(f"{name}, before anything was changed")
+                    raise
+            if self._step is not None:
+                self._check_step(samples)
+        finally:
+            for p, g in zip(self._parameters, gradients):
+                p._grad = g
+
+    def _check_step(self, samples: Samples) -> None:
+        some = list(dict.fromkeys([0, samples.count - 1]))
+        self._arrays[samples] = samples.arrays()
+        try:
+            found = self._step.backward(*self._batch(samples, some))
+        except TraceError:  # it computes with whole numbers, and ints only choose; those of a list may be floats
+            self._arrays[samples] = samples.arrays(ints=False)
+            found = self._step.backward(*self._batch(samples, some))
+        expected = math.fsum(self._value(samples, i, backward=False) for i in some) / len(some)
+        number = as_float(found)
+        if number is None or not abs(number - expected) <= _AGREE * max(1.0, abs(expected)):
+            raise ValueError(
+                f"step gives {describe(found)} for samples {some}, and the mean of loss is {expected!r}: compile the"
+                " same function, with reduce='mean'"
+            )
+
+    def _batch(self, samples: Samples, indices: Sequence[int]) -> list[Any]:
+        return [column[indices] for column in self._arrays[samples]]
+
+    def _value(self, samples: Samples, i: int, *, backward: bool, share: float = 1.0) -> float:
+        """Return the loss of a sample, and add ``share`` times its gradient (a compiled loss: all of it)."""
+        call = self._loss.backward if self._compiled and backward else self._loss  # type: ignore[attr-defined]
+        out = call(*samples[i])
+        number = as_float(out) if self._compiled else out.data if isinstance(out, Value) else None
+        if number is None:
+            raise TypeError(f"loss returns one Value, the loss of one sample; for sample {i} it gave {describe(out)}")
+        if not math.isfinite(number):
+            raise AnomalyError(f"the loss of {samples.what} sample {i} is {number}")
+        if backward and not self._compiled:
+            out.backward(share)
+        return number
+
+    def gradient(self, samples: Samples, indices: list[int]) -> list[float]:
+        """Set the gradients to those of the mean loss of a batch; return the losses, or their mean for each."""
+        for p in self._parameters:
+            p._grad = 0.0
+        count = len(indices)
+        if self._step is not None:
+            number = float(self._step.backward(*self._batch(samples, indices)))
+            if not math.isfinite(number):
+                raise AnomalyError(f"the mean loss of {count} samples is {number}")
+            return [number] * count
+        losses = [self._value(samples, i, backward=True, share=1.0 / count) for i in indices]
+        if self._compiled:
+            for p in self._parameters:
+                p._grad /= count
+        return losses
+
+    def mean(self, samples: Samples) -> float:
+        """Return the mean loss of all samples."""
+        with pause_gc():
+            if self._step is None:
+                total = math.fsum(self._value(samples, i, backward=False) for i in range(samples.count))
+                return total / samples.count
+            number = float(self._step(*self._arrays[samples]))
+        if not math.isfinite(number):
+            raise AnomalyError(f"the mean loss of {samples.what} is {number}")
+        return number
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C until the block has ended; only the main thread ever gets one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[tuple[int, Any]] = []
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual):  # ignored, or not Python's
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: pending.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if pending:
+            usual(*pending[0])

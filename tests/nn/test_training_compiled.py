@@ -1,0 +1,148 @@
+"""Compares trainings with a compiled step, or a compiled loss, with eager ones."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from training_cases import accuracy, fitted, hinge, network, numbers, two_moons
+
+import micrograd as mg
+from micrograd import Value, nn, optim
+
+pytest.importorskip("llvmlite")
+
+
+def compiled(model: nn.MLP, **options: Any) -> Any:
+    return mg.compile(hinge(model), **{"batched": ("x", "y"), "reduce": "mean", **options})
+
+
+@pytest.mark.parametrize("backend", ["llvm", "python"])
+@pytest.mark.parametrize("batch_size", [None, 4, 1])
+def test_a_compiled_step_trains_as_the_eager_loss(backend: str, batch_size: int | None) -> None:
+    data, validation = two_moons(10), two_moons(6, seed=4)
+    model, twin = network(5), network(5)
+    options: dict[str, Any] = {"epochs": 6, "batch_size": batch_size, "validation": validation, "patience": 3}
+    found = fitted(model, data, optim.Adam(model.parameters(), 0.05), step=compiled(model, backend=backend), **options)
+    eager = fitted(twin, data, optim.Adam(twin.parameters(), 0.05), **options)
+    assert found.losses == pytest.approx(eager.losses, rel=1e-9)
+    assert found.validation == pytest.approx(eager.validation, rel=1e-9)
+    assert numbers(model) == pytest.approx(numbers(twin), rel=1e-9)
+    assert (found.steps, found.best_epoch) == (eager.steps, eager.best_epoch)
+
+
+def test_karpathys_two_moons_compiled() -> None:
+    data = two_moons(100)
+    model = network(16, 16)
+    fitted(
+        model,
+        data,
+        optim.SGD(model.parameters(), lr=1.0, weight_decay=2e-4),
+        epochs=100,
+        schedule=optim.LinearRate(100, end=0.1),
+        step=compiled(model),
+    )
+    assert accuracy(model, data) == 1.0
+
+
+def test_data_of_all_forms_is_given_to_a_step_as_arrays() -> None:
+    points, labels = two_moons(8)
+    found = []
+    for data in (
+        (points, labels),
+        (np.array(points), np.array(labels)),
+        [(tuple(x), label) for x, label in zip(points, labels)],
+        (points, list(map(int, labels))),  # whole numbers that the loss computes with
+    ):
+        model = network(3)
+        fitted(model, data, batch_size=3, step=compiled(model))
+        found.append(numbers(model))
+    assert all(other == found[0] for other in found)
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_whole_numbers_choose_in_a_step(kind: Any) -> None:
+    rng = random.Random(0)
+    points, labels = [[rng.random(), rng.random()] for _ in range(9)], [i % 3 for i in range(9)]
+    models = [nn.MLP(2, [4, 3], rng=random.Random(1)) for _ in range(2)]
+
+    def trained(model: nn.MLP, native: bool) -> nn.History:
+        def loss(x: Any, y: Any) -> Any:
+            return nn.cross_entropy(model(x), y)
+
+        return nn.fit(
+            model,
+            (kind(points), kind(labels)),
+            loss,
+            optim.SGD(model.parameters(), 0.5),
+            epochs=4,
+            batch_size=4,
+            step=mg.compile(loss, batched=("x", "y"), reduce="mean") if native else None,
+            progress=False,
+        )
+
+    found = [trained(models[0], True), trained(models[1], False)]
+    assert found[0].losses == pytest.approx(found[1].losses, rel=1e-9)
+    assert numbers(models[0]) == pytest.approx(numbers(models[1]), rel=1e-9)
+
+
+def test_a_compiled_loss_of_one_sample_takes_samples_of_any_length() -> None:
+    documents = [[1.0, 2.0], [3.0], [0.5, -1.0, 2.0], [1.5]]
+    found = []
+    for native in (True, False):
+        w, b = Value(0.5), Value(-0.25)
+
+        def loss(xs: Any, w: Value = w, b: Value = b) -> Any:
+            return mg.mean([(mg.tanh(w * x + b) - 0.5) ** 2 for x in xs])
+
+        model = nn.Module()
+        model.w, model.b = w, b  # type: ignore[attr-defined]
+        function = mg.compile(lambda xs: loss(xs)) if native else loss
+        history = nn.fit(
+            model, documents, function, optim.SGD([w, b], 0.5), epochs=5, batch_size=3, progress=False, seed=1
+        )
+        found.append((history.losses, w.data, b.data))
+    for one, other in zip(*found):
+        assert one == pytest.approx(other, rel=1e-9)
+
+
+def test_a_step_that_is_another_function_is_refused() -> None:
+    data = two_moons(6)
+    model = network(3)
+    before = numbers(model)
+    other = network(3, seed=9)
+    ragged = ([*data[0][:5], [1.0, 2.0, 3.0]], data[1])
+    cases: list[tuple[Any, Any, str]] = [
+        (data, compiled(model, reduce="sum"), r"for samples \[0, 5\], and the mean of loss is"),
+        (data, compiled(model, reduce=None), r"array\(.* for samples \[0, 5\]"),
+        (data, compiled(other), "compile the same function"),
+        (ragged, compiled(model), "takes 2 inputs, 3 came"),
+        ((data[0], [["a"]] * 6), compiled(model), "."),
+    ]
+    for wrong, step, message in cases:
+        with pytest.raises((ValueError, TypeError), match=message):
+            fitted(model, wrong, step=step)
+        assert numbers(model) == before
+        assert {p.grad for p in model.parameters()} == {0.0}
+    with pytest.raises(ValueError, match=r"sample 1, argument 0: 3 entries, and sample 0 has 2 entries; a compiled"):
+        nn.fit(
+            model,
+            [[0.0, 1.0], [1.0, 2.0, 3.0]],
+            lambda xs: model(xs[:2]),
+            optim.SGD(model.parameters(), 0.1),
+            epochs=1,
+            step=mg.compile(lambda xs: model(xs[:2]), batched="xs", reduce="mean"),
+        )
+
+
+def test_a_loss_that_is_not_finite_stops_a_compiled_training() -> None:
+    w = Value(1.0)
+    model = nn.Module()
+    model.w = w  # type: ignore[attr-defined]
+    optimiser = optim.SGD([w], 1e200)
+    step = mg.compile(lambda x: (w * x) ** 2, batched="x", reduce="mean")
+    with pytest.raises(mg.AnomalyError, match=r"step 2, epoch 2: the mean loss of 1 samples is inf"):
+        nn.fit(model, [1e3], lambda x: (w * x) ** 2, optimiser, epochs=9, step=step, progress=False)
+    assert w.data == 1.0 - 1e200 * 2e6
