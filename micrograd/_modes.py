@@ -38,6 +38,8 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_SUSPENDED = 0x20 | 0x80 | 0x200  # generators, coroutines and both in one, in the flags of their code
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -92,14 +94,20 @@ class Block:
     """A ``with`` block in which nodes are built in another mode; also a decorator.
 
     Entering and leaving is as quick as it can be: networks open one for every neuron.
+
+    Raises ``RuntimeError`` where a block is entered that is open already, in this thread or another, ``TypeError`` for
+    a generator or a coroutine to decorate, which would run outside of the block.
     """
 
     __slots__ = ("_change", "_mode")
 
     def __init__(self, change: Callable[[Mode], Mode]) -> None:
         self._change = change
+        self._mode: Mode | None = None
 
     def __enter__(self) -> None:
+        if self._mode is not None:
+            raise RuntimeError("this block is open already; call no_grad(), scope(...) anew for each with statement")
         self._mode = mode = self._change(current())
         active.add(mode)
         if mode.detector is not None or not mode.recording:
@@ -107,7 +115,9 @@ class Block:
         _mode.set(mode)
 
     def __exit__(self, *_: object) -> None:
-        mode = self._mode
+        mode, self._mode = self._mode, None
+        if mode is None:
+            raise RuntimeError("this block was not entered")
         mode.open = False
         active.discard(mode)
         unusual.discard(mode)
@@ -115,6 +125,9 @@ class Block:
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Return ``function`` run inside such a block, a new one for every call."""
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_flags & _SUSPENDED:
+            raise TypeError(f"{code.co_name} would run outside of the block; write the with statement inside of it")
 
         @functools.wraps(function)
         def inside(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -17,7 +17,7 @@ from micrograd._copying import operands_first
 from micrograd.engine import Value, reverse_sweep, shares
 from micrograd.errors import describe
 
-__all__ = ["Account", "Statistics", "Use", "explain", "statistics", "topological_order"]
+__all__ = ["Account", "Statistics", "Use", "explain", "statistics", "topological_order", "untraced_pass"]
 
 
 def _checked(what: str, x: object) -> Value:
@@ -201,11 +201,11 @@ def explain(v: Value, root: Value) -> Account:
     """
     _checked("the node to explain", v)
     _checked("the root", root)
-    order, _ = reverse_sweep([(root, 1.0)])
+    order, gradients = untraced_pass(root)
     uses = []
     for consumer in reversed(order):
         if v in consumer.parents:
-            incoming = consumer._adjoint
+            incoming = gradients[consumer]
             pairs = zip(_positions(consumer), shares(consumer, incoming), shares(consumer, 1.0))
             uses += [
                 Use(consumer, position, local, incoming, share)
@@ -213,6 +213,19 @@ def explain(v: Value, root: Value) -> Account:
                 if operand is v
             ]
     return Account(v, root, tuple(uses))
+
+
+def untraced_pass(root: Value) -> tuple[list[Value], dict[Value, float]]:
+    """Run a backward pass that leaves the nodes as they were, the traces of earlier passes included.
+
+    Returns the interior nodes, operands first, and the gradients of all nodes that it reached.
+    """
+    before = [(v, v._visit, v._adjoint if v._visit is not None else 0.0) for v in topological_order(root) if v.op]
+    order, leaves = reverse_sweep([(root, 1.0)])
+    gradients = {v: v._adjoint for v in order} | leaves
+    for v, visit, adjoint in before:
+        v._visit, v._adjoint = visit, adjoint
+    return order, gradients
 
 
 def _positions(consumer: Value) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from micrograd.cli.picture_files import write_picture
+from micrograd.engine import Value
 from micrograd.pictures import draw
 from micrograd.testing.report import Culprit
 
@@ -21,6 +22,8 @@ def draw_culprit(culprit: Culprit | None, script: Path | None) -> Path | None:
 
     def write(path: Path) -> None:
         node, operand = culprit.node, culprit.operand
+        if operand is not None and not isinstance(node.operands[operand], Value):
+            operand = None  # a number that should have been a node: there is no edge to mark
         title = f"{culprit.what}: the engine says {culprit.engine!r}, expected {culprit.expected!r}"
         draw(node, around=node, hops=4, culprit=(node, operand), title=title).save(path)
 

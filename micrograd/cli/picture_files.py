@@ -32,7 +32,7 @@ def write_picture(what: str, path: Path, write: Callable[[Path], object], *, pro
     """
     try:
         write(path)
-    except (DrawingError, ImportError, ValueError) as error:  # a graph that is too large for a page is a ValueError
+    except (DrawingError, ImportError) as error:
         error_line(program, str(error))
         return False
     except OSError as error:

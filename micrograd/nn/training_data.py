@@ -149,6 +149,8 @@ class Samples:
             if not is_array(column):
                 column = data_of(list(column))
                 column = column.astype(int) if whole and ints else column
+            elif not ints and column.dtype.kind in "iu":
+                column = column.astype(float)
             arrays.append(column)
         return arrays
 

@@ -11,6 +11,7 @@ from typing import Any, final
 from micrograd._files import write_atomically
 from micrograd.engine import Value
 from micrograd.errors import DrawingError, describe
+from micrograd.pictures.checks import check_count, check_timeout, check_title
 from micrograd.pictures.dot import DIRECTIONS, Direction, dot_source
 from micrograd.pictures.engines import TIMEOUT, rendered
 from micrograd.pictures.layout import place
@@ -148,17 +149,13 @@ def draw(
     ):
         if given not in allowed:
             raise ValueError(f"unknown {what} {given!r} (one of: {', '.join(allowed)})")
-    _check_count("digits", digits, 1, 17)
-    _check_count("hops", hops, 0)
+    check_count("digits", digits, 1, 17)
+    check_count("hops", hops, 0)
     for what, count in (("depth", depth), ("proxies", proxies), ("limit", limit)):
         if count is not None:
-            _check_count(what, count, 1 if what == "limit" else 0)
-    if not isinstance(title, str):
-        raise TypeError(f"a title is text, not {describe(title)}")
-    if timeout is not None and (not isinstance(timeout, (int, float)) or isinstance(timeout, bool)):
-        raise TypeError(f"timeout is a number of seconds, not {describe(timeout)}")
-    if timeout is not None and not timeout > 0.0:
-        raise ValueError(f"timeout is more than 0 seconds, not {timeout!r}")
+            check_count(what, count, 1 if what == "limit" else 0)
+    check_title(title)
+    check_timeout(timeout)
     graph = record(roots, names, digits)
     index = {v: i for i, v in enumerate(graph.values)}
     centre = None if around is None else _found(index, around, "around")
@@ -181,13 +178,6 @@ def draw(
     return Drawing(picture, direction, theme, timeout)
 
 
-def _check_count(what: str, count: object, least: int, most: int | None = None) -> None:
-    if not isinstance(count, int) or isinstance(count, bool):
-        raise TypeError(f"{what} is a whole number, not {describe(count)}")
-    if count < least or (most is not None and count > most):
-        raise ValueError(f"{what} is {least} or more{f', at most {most}' if most else ''}, not {count}")
-
-
 def _found(index: Mapping[Value, int], node: object, what: str) -> int:
     if not isinstance(node, Value):
         raise TypeError(f"{what} is a Value of the graph, not {describe(node)}")
@@ -202,7 +192,7 @@ def _marked(index: Mapping[Value, int], culprit: object) -> tuple[int, int | Non
     node, position = culprit
     found = _found(index, node, "culprit")
     if position is not None:
-        _check_count("the position of the culprit's operand", position, 0)
+        check_count("the position of the culprit's operand", position, 0)
         if position >= len(node.operands) or not isinstance(node.operands[position], Value):
             raise ValueError(f"operand {position} of the culprit is not a node: {node.call_text()}")
     return found, position
@@ -213,7 +203,7 @@ def _scopes(graph: Record, collapse: object) -> set[tuple[str, ...]]:
     given = [collapse] if isinstance(collapse, str) else collapse
     if not isinstance(given, Collection) or not all(isinstance(name, str) for name in given):
         raise TypeError(f"collapse is a list of scopes such as ['layer1'], not {describe(collapse)}")
-    scopes = {node.scope[:k] for node in graph.nodes for k in range(1, len(node.scope) + 1)}
+    scopes = {scope[:k] for scope in {node.scope for node in graph.nodes} for k in range(1, len(scope) + 1)}
     collapsed = {path_of(name) for name in given}
     for path in sorted(collapsed - scopes):
         known = ", ".join(sorted("/".join(scope) for scope in scopes)[:10]) or "the graph has none"
@@ -224,6 +214,8 @@ def _scopes(graph: Record, collapse: object) -> set[tuple[str, ...]]:
 def _near(graph: Record, plan: Plan, centre: int, hops: int, proxies: int | None) -> Plan:
     part = neighbourhood(graph, plan, [centre], hops=hops, proxies=proxies)
     shown = sum(len(group.members) for group in part.groups)
+    if shown == len(graph.nodes):
+        return plan
     whole = times(len(graph.nodes), "node")
     note = f"{shown:,} of {whole}: those within {times(hops, 'edge')} of the node asked for"
     return Plan(part.groups, part.group_of, (note,))

@@ -19,6 +19,7 @@ __all__ = ["TIMEOUT", "command", "rendered"]
 TIMEOUT = 60.0
 """Seconds after which a drawing is given up."""
 
+_FOREVER = 1e6  # seconds; the system's clock has no room for much more
 _EMBEDDED = Path(__file__).with_name("embedded.py")
 _MISSING = (
     "no Graphviz was found: neither a program 'dot' on PATH nor the package pygraphviz, which brings its own;"
@@ -47,7 +48,8 @@ def rendered(dot: str, format: str, *, timeout: float | None = TIMEOUT) -> bytes
     """
     words = command(format)
     try:
-        done = subprocess.run(words, input=dot.encode(), capture_output=True, timeout=timeout, check=False)
+        limit = timeout if timeout is not None and timeout < _FOREVER else None
+        done = subprocess.run(words, input=dot.encode(), capture_output=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
         raise DrawingError(
             f"Graphviz did not place the graph within {timeout:g} s; draw a part of it, draw(root, around=node,"

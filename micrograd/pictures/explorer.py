@@ -5,8 +5,8 @@ the operations come along as JavaScript that the compiler makes of the table, so
 own. A Content-Security-Policy allows the one script and the one style sheet of the page, and nothing else.
 
 The page itself is in the folder ``page``: a template, a style sheet, and plain JavaScript without a framework or a
-build step. Its files are put together here, in the order in which they use one another. ``numbers``, ``graph``,
-``pass`` and ``words`` are pure functions; ``store`` holds the one state, of which everything that is seen is a
+build step. Its files are put together here, in the order in which they use one another. ``numbers``,
+``naming``, ``graph``, ``pass`` and ``words`` are pure functions; ``store`` holds the one state, of which everything that is seen is a
 function; all others show a part of it.
 """
 
@@ -25,7 +25,7 @@ from typing import Any, final
 
 from micrograd._files import write_atomically
 from micrograd.engine import Value
-from micrograd.errors import describe
+from micrograd.pictures.checks import check_count, check_timeout, check_title
 from micrograd.pictures.dot import DIRECTIONS, Direction
 from micrograd.pictures.engines import TIMEOUT
 from micrograd.pictures.layout import place
@@ -41,7 +41,7 @@ __all__ = ["Explorer", "explore"]
 
 _ASSETS = Path(__file__).parent / "page"
 _SCRIPTS = (  # in the order in which they stand in the one script of the page
-    *("numbers", "graph", "pass", "words"),  # what a graph, a pass and their words are: no page
+    *("numbers", "naming", "graph", "pass", "words"),  # what a graph, a pass and their words are: no page
     *("dom", "elements", "picture", "camera", "folding"),
     *("transport", "inputs", "selection", "search", "table"),
     *("focus", "keys", "store", "actions", "explorer"),
@@ -52,6 +52,8 @@ _PROXIES = 12  # a leaf used by more nodes than this is drawn at each use
 _CAREFUL = 500  # boxes up to which the layout makes room for the texts of edges
 _TITLE = 200  # letters of a title
 _WAITING = {"data": "data not computed", "grad": "grad not computed"}
+_AROUND = 14  # letters of a number's line beside its digits: "grad -1.5e-300 …" without the figures
+_ENDINGS = (".html", ".htm")
 
 
 @final
@@ -105,16 +107,17 @@ def explore(
 
     Args:
         root: the node whose gradient is 1; what it depends on is shown.
-        path: where to write the page; its folder must exist. An existing file is replaced.
+        path: where to write the page, with the ending .html or .htm; its folder must exist. An existing file is replaced.
         names: names for nodes without a label, as ``locals()`` gives them.
         title: of the page; by default the name of the root.
         digits: significant digits of the numbers, 1 to 17.
         direction: where the arrows of the graph go: ``"LR"``, ``"RL"``, ``"TB"`` or ``"BT"``.
         timeout: how long Graphviz may take, in seconds.
 
-    Raises ``TypeError`` for a root that is not a Value, ``ValueError`` for digits or a direction that make no sense,
-    ``ImportError`` (with the way to get it) where the package graphviz is missing, ``DrawingError`` where Graphviz is
-    missing or takes too long, ``OSError`` where the file system refuses.
+    Raises ``TypeError`` for a root that is not a Value, ``TypeError`` and ``ValueError`` for other arguments that make
+    no sense, ``ImportError`` (with the way to get it) where the package graphviz is missing, ``DrawingError`` where
+    Graphviz is missing or takes too long and where the rule of an operation raises, ``OSError`` where the file system
+    refuses.
 
     >>> import tempfile, pathlib
     >>> w, x = Value(0.5, label="w"), Value(2.0, label="x")
@@ -124,21 +127,30 @@ def explore(
     >>> page.title, page.html.startswith("<!DOCTYPE html>")
     ('A loss', True)
     """
-    if not isinstance(digits, int) or isinstance(digits, bool):
-        raise TypeError(f"digits is a whole number, not {describe(digits)}")
-    if not 1 <= digits <= 17:
-        raise ValueError(f"digits is 1 or more, at most 17, not {digits}")
+    check_count("digits", digits, 1, 17)
+    check_timeout(timeout)
+    if title is not None:
+        check_title(title)
     if direction not in DIRECTIONS:
         raise ValueError(f"unknown direction {direction!r} (one of: {', '.join(DIRECTIONS)})")
-    record = of_pass(root, names)
+    if path is not None:
+        _check_ending(path)
+    record = of_pass(root, names, digits)
     heading = cut(title or record.title(), _TITLE)
     forms = forms_of(record.values)
-    data = page_data(record, forms, title=heading, digits=digits)
+    data = page_data(record, forms, digits=digits)
     page = _page(heading, data, _drawn(record, digits, direction, timeout), forms)
     explorer = Explorer(heading, page)
     if path is not None:
         explorer.save(path)
     return explorer
+
+
+def _check_ending(path: str | os.PathLike[str]) -> None:
+    target = Path(path)
+    if target.suffix.lower() not in _ENDINGS:
+        came = repr(target.suffix) if target.suffix else f"{os.fspath(path)!r} without an ending"
+        raise ValueError(f"unknown format {came} (one of: {', '.join(_ENDINGS)})")
 
 
 # --- the picture ----------------------------------------------------------------------------------------------------
@@ -149,14 +161,14 @@ def _drawn(record: Record, digits: int, direction: Direction, timeout: float | N
     boxes, span = cost(record, plan, _PROXIES)
     picture = compose(record, plan, digits=digits, proxies=_PROXIES, legend=False)
     arrows = [replace(arrow, tooltip="") for arrow in picture.arrows]  # the page writes its own
-    picture = replace(picture, boxes=[_roomy(box) for box in picture.boxes], arrows=arrows, notes=())
+    picture = replace(picture, boxes=[_roomy(box, digits) for box in picture.boxes], arrows=arrows, notes=())
     layout = place(picture, direction=direction, quick=boxes > _CAREFUL or span > SPAN, timeout=timeout)
     return svg_source(picture, layout, style=False)
 
 
-def _roomy(box: Box) -> Box:
-    """Return ``box`` as it is before anything is computed: these are the longest of the texts that the page puts in."""
-    waiting = {} if box.kind == "proxy" else _WAITING
+def _roomy(box: Box, digits: int) -> Box:
+    """Return ``box`` as it is before anything is computed, with room for every text that the page will put in."""
+    waiting = {} if box.kind == "proxy" else {role: text.center(digits + _AROUND) for role, text in _WAITING.items()}
     return replace(box, tooltip="", lines=tuple([(role, waiting.get(role, text)) for role, text in box.lines]))
 
 

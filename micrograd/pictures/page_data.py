@@ -65,35 +65,35 @@ def _form(op: Op, count: int) -> Form:
         return Form(frozen=clean(str(error)))
 
 
-def page_data(record: Record, forms: Sequence[Form], *, title: str, digits: int) -> dict[str, Any]:
+def page_data(record: Record, forms: Sequence[Form], *, digits: int) -> dict[str, Any]:
     """Return the graph as plain data for JSON, in which nan and infinities are texts.
 
     Args:
         record: the graph with the gradients of a pass.
         forms: how the page computes each node.
-        title: of the page.
         digits: significant digits of the numbers that the page shows.
     """
     index = {v: i for i, v in enumerate(record.values)}
     return {
-        "title": title,
         "root": record.roots[0],
         "digits": digits,
-        "nodes": [_node(v, node, form, index, record) for v, node, form in zip(record.values, record.nodes, forms)],
+        "nodes": [
+            _node(node, form, _call(v, index, record, digits), _operands(v, index))
+            for v, node, form in zip(record.values, record.nodes, forms)
+        ],
         "reverse": list(record.reverse),
         "edges": [_edge(edge) for edge in record.edges],
-        "gradients": [_number(node.grad) for node in record.nodes],
         "notes": list(record.notes),
     }
 
 
-def _node(v: Value, node: Node, form: Form, index: Mapping[Value, int], record: Record) -> dict[str, Any]:
+def _node(node: Node, form: Form, call: str, operands: Sequence[Any]) -> dict[str, Any]:
     return {
         "name": node.name,
         "op": node.op,
         "shown": node.shown,
-        "call": _call(v, index, record) if node.op else "",
-        "operands": [index[x] if isinstance(x, Value) else {"number": json_number(x)} for x in v.operands],
+        "call": call,
+        "operands": operands,
         "data": json_number(node.data),
         "scope": "/".join(node.scope),
         "script": form.script,
@@ -101,12 +101,18 @@ def _node(v: Value, node: Node, form: Form, index: Mapping[Value, int], record: 
     }
 
 
-def _call(v: Value, index: Mapping[Value, int], record: Record) -> str:
-    """Return how a node was made, in words: ``mul(w, 2)``."""
+def _operands(v: Value, index: Mapping[Value, int]) -> list[Any]:
+    return [index[x] if isinstance(x, Value) else {"number": json_number(x)} for x in v.operands]
+
+
+def _call(v: Value, index: Mapping[Value, int], record: Record, digits: int) -> str:
+    """Return how a node was made, in words: ``mul(w, 2)``; nothing for a leaf."""
+    if not v.op:
+        return ""
 
     def words(x: Value | float) -> str:
         if not isinstance(x, Value):
-            return number(x)
+            return number(x, digits)
         node = record.nodes[index[x]]
         return node.name or node.op or "leaf"
 

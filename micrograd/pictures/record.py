@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from micrograd.engine import Value, captured, reverse_sweep, shares
-from micrograd.errors import describe
-from micrograd.graph import topological_order
+from micrograd.engine import Value, captured, shares
+from micrograd.errors import DrawingError, describe
+from micrograd.graph import topological_order, untraced_pass
 from micrograd.pictures.names import names_of
 from micrograd.pictures.text import clean, number, times
 
@@ -120,21 +120,53 @@ def record(roots: Sequence[Value], names: Mapping[str, Any] | None = None, digit
     return _Reader(order, roots, names_of(names), gradients, digits).record()
 
 
-def of_pass(root: Value, names: Mapping[str, Any] | None = None) -> Record:
+def of_pass(root: Value, names: Mapping[str, Any] | None = None, digits: int = 4) -> Record:
     """Return the graph below ``root`` with the gradients of a pass from it, which touches no ``grad``.
 
-    Raises ``TypeError`` for a root that is not a Value.
+    The numbers are those that the forward pass had: with what an optimiser wrote since, no equation would be true.
+
+    Raises ``TypeError`` for a root that is not a Value, ``DrawingError`` where the rule of an operation raises.
 
     >>> x = Value(3.0)
     >>> of_pass(x * x).nodes[0].grad, x.grad
     (6.0, 0.0)
     """
     order = _order([root])
-    interior, leaves = reverse_sweep([(root, 1.0)])
-    known = set(interior)
-    gradients: list[float | None] = [v._adjoint if v in known else leaves.get(v, 0.0) for v in order]
-    reader = _Reader(order, [root], names_of(names), gradients)
+    interior, found = _passed_from(root, order)
+    gradients: list[float | None] = [found.get(v, 0.0) for v in order]
+    reader = _Reader(order, [root], names_of(names), gradients, digits, _of_forward(order))
     return reader.record([reader.index[v] for v in reversed(interior)])
+
+
+def _passed_from(root: Value, order: Sequence[Value]) -> tuple[list[Value], dict[Value, float]]:
+    try:
+        return untraced_pass(root)
+    except Exception:
+        for v in reversed(order):
+            _expect_shares(v)
+        raise  # no rule raises: it came from elsewhere, a detector of anomalies for instance
+
+
+def _expect_shares(node: Value) -> None:
+    try:
+        shares(node, 1.0)
+    except Exception as error:
+        raise DrawingError(
+            f"the derivative rule of {node.op} raises {describe(error)}; draw(root) shows the graph"
+        ) from error
+
+
+def _of_forward(order: Sequence[Value]) -> list[float]:
+    """Return the numbers that the nodes had in the forward pass; for a leaf, when it was first used."""
+    numbers: dict[Value, float] = {}
+    for v in order:
+        if v._op_row is None:
+            continue
+        for x, then in zip(v.operands, captured(v)):
+            if isinstance(x, Value):
+                numbers.setdefault(x, then)
+        numbers[v] = v._out
+    return [numbers.get(v, v.data) for v in order]
 
 
 def path_of(scope: str) -> tuple[str, ...]:
@@ -184,12 +216,14 @@ class _Reader:
         names: Mapping[Value, str],
         gradients: Sequence[float | None],
         digits: int = 4,
+        numbers: Sequence[float] | None = None,
     ) -> None:
         self.order = order
         self.roots = roots
         self.names = names
         self.gradients = gradients
         self.digits = digits
+        self.numbers = [v.data for v in order] if numbers is None else numbers
         self.index = {v: i for i, v in enumerate(order)}
         self.notes: list[str] = []
 
@@ -223,7 +257,7 @@ class _Reader:
             symbol=clean(v._op),
             shown=clean(_pattern(v, self.digits)),
             scope=path_of(v.scope),
-            data=v.data,
+            data=self.numbers[i],
             grad=_plain(v.grad) if earlier else grad,
             received=None if grad is None else received,
             uses=uses,

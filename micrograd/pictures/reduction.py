@@ -24,6 +24,7 @@ SPAN = 2_000
 
 _OVERVIEW = 120  # boxes of a picture that is simpler because the graph is too large ...
 _TANGLE = 3  # ... and more span than this for each of them makes a tangle of arrows
+_DEPTHS = 6  # levels of scopes that are tried
 _NEAREST = 60  # boxes of a picture that shows a part because the whole is too large
 
 
@@ -257,7 +258,8 @@ def affordable(
 
 def _overviews(record: Record, collapsed: Collection[tuple[str, ...]]) -> Iterator[tuple[Plan, str]]:
     """Return simpler pictures of the whole, from the most detailed one on, with what makes them simpler."""
-    depths = range(max(len(node.scope) for node in record.nodes) - 1, -1, -1)
+    deepest = max(len(node.scope) for node in record.nodes)
+    depths = [depth for depth in range(deepest - 1, -1, -1) if depth < _DEPTHS]  # who nests deeper asks for a depth
     for depth in depths:
         yield by_scopes(record, depth, collapsed), f"scopes are collapsed (depth={depth})"
     alike = "nodes that are made alike are drawn as one"

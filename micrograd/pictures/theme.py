@@ -70,7 +70,6 @@ text{{font:{FONT:g}px {_FAMILY};fill:var(--ink);text-anchor:middle;unicode-bidi:
 .op,.uses,.part,.local,.notes text{{fill:var(--quiet)}}
 .edge text,.notes text{{font-size:{EDGE_FONT:g}px}}
 .notes text{{text-anchor:start}}
-.notes text{{text-anchor:start}}
 .edge text{{stroke:var(--paper);stroke-width:3px;stroke-linejoin:round;paint-order:stroke}}
 .shared rect,.shared ellipse{{stroke:var(--ink);stroke-width:1.6}}
 .root rect,.root ellipse{{stroke:var(--root);stroke-width:2.2}}

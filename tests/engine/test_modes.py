@@ -331,3 +331,48 @@ def test_many_threads_pause_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     assert gc.isenabled()
+
+
+# --- one block, entered more than once ------------------------------------------------------------------------------
+
+
+def test_a_block_that_is_open_cannot_be_entered_again() -> None:
+    block = mg.no_grad()
+    with block, pytest.raises(RuntimeError, match="open already"):
+        block.__enter__()
+    assert not _modes.active
+    assert (mg.Value(2.0) * 3).parents
+    with block:  # but one after the other it can
+        assert not (mg.Value(2.0) * 3).parents
+    assert not _modes.active
+    with pytest.raises(RuntimeError, match="was not entered"):
+        block.__exit__(None, None, None)
+
+
+def test_two_threads_cannot_share_an_open_block() -> None:
+    block, found = mg.scope("S"), []
+
+    def enter() -> None:
+        try:
+            block.__enter__()
+        except RuntimeError as error:
+            found.append(error)
+
+    with block:
+        other = threading.Thread(target=enter)
+        other.start()
+        other.join()
+    assert len(found) == 1
+    assert not _modes.active
+    assert mg.Value(1.0).scope == ""
+
+
+def test_what_would_run_outside_of_the_block_is_not_decorated() -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+
+    async def later() -> None: ...
+
+    for function in (numbers, later):
+        with pytest.raises(TypeError, match=f"{function.__name__} would run outside of the block"):
+            mg.no_grad()(function)

@@ -146,3 +146,14 @@ def test_a_loss_that_is_not_finite_stops_a_compiled_training() -> None:
     with pytest.raises(mg.AnomalyError, match=r"step 2, epoch 2: the mean loss of 1 samples is inf"):
         nn.fit(model, [1e3], lambda x: (w * x) ** 2, optimiser, epochs=9, step=step, progress=False)
     assert w.data == 1.0 - 1e200 * 2e6
+
+
+def test_labels_in_an_array_of_ints_are_numbers_where_the_step_computes_with_them() -> None:
+    points, labels = two_moons(12)
+    results = []
+    for column in (labels, np.array(labels).astype(int), [int(label) for label in labels]):
+        model = network(3)
+        step = mg.compile(hinge(model), batched=("x", "y"), reduce="mean", backend="python")
+        fitted(model, (np.array(points), column), step=step, epochs=2)
+        results.append(numbers(model))
+    assert results[0] == results[1] == results[2]

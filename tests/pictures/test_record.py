@@ -298,3 +298,15 @@ def test_a_pass_that_failed_has_computed_nothing() -> None:
     with pytest.raises(mg.StaleValueError):
         y.backward(create_graph=True)
     assert [node.grad for node in record([y]).nodes] == [None] * 4
+
+
+def test_a_pass_that_stores_nothing_computes_nothing_for_a_picture() -> None:
+    x = mg.Value(-1.0)
+    part = x * 2.0
+    loss = mg.relu(part)
+    mg.explain(x, loss)  # the gradient of part is exactly 0 there
+    of_pass(loss)
+    assert [node.grad for node in record([part]).nodes] == [None, None]
+    loss.backward()
+    mg.explain(part, part * 3.0)
+    assert [node.grad for node in record([part]).nodes] == [0.0, 0.0]

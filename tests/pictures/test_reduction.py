@@ -189,7 +189,7 @@ def test_a_neighbourhood_that_is_too_large_is_cut_to_the_nearest() -> None:
     drawing = mg.draw(root, around=pool[500], hops=20)
     svg = drawing.svg
     assert len(boxes(svg)) == 60
-    assert notes(svg)[1].startswith("1,001 nodes, too many to draw: the 60 boxes nearest to the node asked for")
+    assert notes(svg)[0].startswith("1,001 nodes, too many to draw: the 60 boxes nearest to the node asked for")
     assert mg.graph.topological_order(root).index(pool[500]) in [shape.index for shape in boxes(svg)]
 
 

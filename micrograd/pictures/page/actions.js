@@ -90,7 +90,7 @@ const makeActionsHere = (app, graph, scoping, focus, folding) => {
       return;
     }
     const id = focus.focused() === null ? app.state().selected : focus.focused();
-    const path = id === null ? "" : graph.nodes[id].scope;
+    const path = id === null ? "" : coverOf(scoping, id, app.state().collapsed) || graph.nodes[id].scope;
     if (!path) {
       app.say(id === null ? "Select a node first." : "This node is in no scope.");
       return;

@@ -11,17 +11,27 @@ const makeAnnouncer = (app, graph) => ({
 });
 
 // Keep what has just been selected in view, and the node of the step where that is asked for.
-const makeFollower = (graph, picture, camera) => ({
-  render: (state, before) => {
+const makeFollower = (graph, picture, camera) => {
+  let last = -Infinity; // when it followed
+
+  const follow = (node, isPlaying) => {
+    const now = performance.now();
+    if (isPlaying && now - last < FOLLOWING_PAUSE) return;
+    if (camera.show(picture.boxOf(node))) last = now;
+  };
+
+  const render = (state, before) => {
     if (before === BLANK) return;
     const { node } = eventAt(graph, state.step);
+    const hasMoved = state.step !== before.step || (before.isPlaying && !state.isPlaying);
     if (state.selected !== before.selected && state.selected !== null) {
       camera.show(picture.boxOf(state.selected), { readable: true });
-    } else if (state.step !== before.step && node >= 0 && byId("follow").checked) {
-      camera.show(picture.boxOf(node));
+    } else if (hasMoved && node >= 0 && byId("follow").checked) {
+      follow(node, state.isPlaying);
     }
-  },
-});
+  };
+  return { render };
+};
 
 const makeHops = (app) => {
   const select = byId("hops");

@@ -40,13 +40,17 @@ const readGraph = ({ nodes, edges, reverse, root, digits, notes }) => {
     addedAt[edge] = seedStep + 1 + i;
   });
 
+  const uses = groupBy(accumulation.map((edge) => operand[edge]), accumulation, size); // in that same order
+
   return {
+    titles: titlesOf(nodes),
+    frozenAbove: frozenAbove(nodes, uses, consumer),
     nodes, reverse, root, digits, notes, size, leaves, interior, consumer, operand, operandEdges,
     position: column("position", Int32Array),
     data: Float64Array.from(nodes, (node) => decode(node.data)),
     local: column("local", Float64Array),
     share: column("share", Float64Array),
-    uses: groupBy(accumulation.map((edge) => operand[edge]), accumulation, size), // of a node, in that same order
+    uses,
     edgeCount: edges.length,
     accumulation,
     seedStep,
@@ -54,6 +58,19 @@ const readGraph = ({ nodes, edges, reverse, root, digits, notes }) => {
     addedAt,
     lastStep: seedStep + accumulation.length,
   };
+};
+
+// Of every node an operation without a script between it and the root, the first one on the way; -1 where there is none.
+const frozenAbove = (nodes, uses, consumer) => {
+  const found = new Int32Array(nodes.length).fill(-1);
+  for (let id = nodes.length - 1; id >= 0; id--) {
+    for (const edge of uses(id)) {
+      const next = consumer[edge];
+      const frozen = nodes[next].frozen ? next : found[next];
+      if (frozen >= 0) found[id] = frozen;
+    }
+  }
+  return found;
 };
 
 // What a step is about: the node that changes and, in the backward pass, the edge along which its share arrives.

@@ -3,21 +3,38 @@
 const FIRST_INPUTS = 12;
 const MORE_INPUTS = 50;
 const SLIDER_FIGURES = 4;
+const LARGEST_REACH = Number.MAX_VALUE / 4; // a range that is longer than the largest number is none
+
+// Where a slider begins and ends that stands at x at first.
+const rangeAround = (x) => {
+  const reach = Math.min(LARGEST_REACH, Math.max(1, 2 * Math.abs(x)));
+  return [Math.max(-Number.MAX_VALUE, x - reach), Math.min(Number.MAX_VALUE, x + reach)];
+};
+
+// The same range if x is in it, else one with x in it.
+const rangeWith = ([least, most], x) => {
+  const wider = [Math.min(least, x), Math.max(most, x)];
+  return Number.isFinite(wider[1] - wider[0]) ? wider : rangeAround(x);
+};
 
 // One slider and one field that move one leaf.
 const makeInputControl = (app, graph, id, { isLinked }) => {
   const name = nameOf(graph, id);
   const start = Number.isFinite(graph.data[id]) ? graph.data[id] : 0;
-  const reach = Math.max(1, 2 * Math.abs(start));
+  let range = rangeAround(start);
   const slider = element("input", { type: "range", step: "any", "aria-label": `${name}, slider` });
   const field = element("input", { type: "number", step: "any", "aria-label": `${name}, value` });
-  Object.assign(slider, { min: String(start - reach), max: String(start + reach) });
   slider.addEventListener("input", () => app.setInput(id, Number(Number(slider.value).toPrecision(SLIDER_FIGURES))));
   field.addEventListener("input", () => {
     const value = Number(field.value); // not valueAsNumber, which knows no -0
     if (field.value !== "" && Number.isFinite(value)) app.setInput(id, value);
   });
-  field.addEventListener("change", () => refresh(app.state()));
+  // Also where what was typed is no number, or one too large for Python: the field shows what counts.
+  const rewrite = () => {
+    field.value = exactText(app.state().inputs[id]);
+  };
+  field.addEventListener("change", rewrite);
+  field.addEventListener("blur", rewrite);
 
   const title = isLinked
     ? button(name, () => app.select(id), { className: "link" })
@@ -26,9 +43,12 @@ const makeInputControl = (app, graph, id, { isLinked }) => {
 
   const refresh = ({ inputs }) => {
     const value = inputs[id];
-    if (value < Number(slider.min)) slider.min = String(value);
-    if (value > Number(slider.max)) slider.max = String(value);
+    const shown = formatNumber(value, graph.digits);
+    if (Number.isFinite(value)) range = rangeWith(range, value);
+    Object.assign(slider, { min: String(range[0]), max: String(range[1]) });
     slider.value = Number.isFinite(value) ? String(value) : String(start);
+    slider.setAttribute("aria-valuetext", shown);
+    field.placeholder = Number.isFinite(value) ? "" : shown; // a number field has no word for nan and infinity
     if (document.activeElement !== field) field.value = exactText(value);
     control.classList.toggle("changed", !Object.is(value, graph.data[id]));
   };
@@ -42,6 +62,7 @@ const makeInputList = (app, graph) => {
   const filter = byId("input-filter");
   const more = byId("more-inputs");
   const reset = byId("reset");
+  const textOf = (id) => `${nameOf(graph, id)}\n${graph.nodes[id].scope}`.toLowerCase();
   const isNamed = (id) => graph.nodes[id].name !== "";
   const all = [...graph.leaves.filter(isNamed), ...graph.leaves.filter((id) => !isNamed(id))];
   const frozen = graph.nodes.filter((node) => node.frozen).length;
@@ -53,7 +74,7 @@ const makeInputList = (app, graph) => {
 
   const build = () => {
     const wanted = filter.value.trim().toLowerCase();
-    const found = all.filter((id) => nameOf(graph, id).toLowerCase().includes(wanted));
+    const found = all.filter((id) => textOf(id).includes(wanted));
     controls = found.slice(0, limit).map((id) => makeInputControl(app, graph, id, { isLinked: true }));
     list.replaceChildren(...controls.map(({ control }) => element("li", {}, control)));
     more.hidden = found.length <= limit;

@@ -56,6 +56,7 @@ const backward = (graph, shares) => {
 
 // The pass as Python computed it.
 const recordedPass = (graph) => ({
+  isPythons: true,
   data: graph.data,
   local: graph.local,
   ...backward(graph, (id) => Array.from(graph.operandEdges(id), (edge) => graph.share[edge])),
@@ -64,7 +65,7 @@ const recordedPass = (graph) => ({
 // The pass for other inputs, computed here.
 const computedPass = (graph, scripts, inputs) => {
   const values = forward(graph, scripts, inputs);
-  return { ...values, ...backward(graph, (id, g) => sharesOf(graph, scripts, values, id, g)) };
+  return { isPythons: false, ...values, ...backward(graph, (id, g) => sharesOf(graph, scripts, values, id, g)) };
 };
 
 // How much the root moves when one input moves by h.

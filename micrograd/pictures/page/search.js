@@ -1,9 +1,9 @@
-// Search by name or operation.
+// Search by name, operation or scope.
 
 const makeSearch = (app, graph) => {
   const field = byId("search");
   const count = byId("hits");
-  const textOf = ({ name, op, shown }, id) => [nameOf(graph, id), name, op, shown].join("\n").toLowerCase();
+  const textOf = ({ name, op, shown, scope }, id) => [nameOf(graph, id), name, op, shown, scope].join("\n").toLowerCase();
   const texts = graph.nodes.map(textOf);
   let at = -1;
 

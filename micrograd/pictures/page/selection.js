@@ -82,16 +82,16 @@ const changePart = (app, graph, id) => {
   return { content: [element("h3", {}, "Change it"), control, reset], refresh };
 };
 
-const nudgePart = (app, graph, scripts, id) => {
+const nudgePart = (app, graph, scripts, id, kept) => {
   const choice = element("select", { id: "nudge" });
   for (const h of NUDGES) {
-    choice.append(element("option", { value: String(h), selected: h === USUAL_NUDGE }, formatNumber(h, graph.digits)));
+    choice.append(element("option", { value: String(h), selected: h === kept.h }, formatNumber(h, graph.digits)));
   }
-  const { content, refresh } = paragraph(({ pass, inputs }) => {
-    const h = Number(choice.value);
-    return nudgeWords(graph, pass, id, h, changeOfRoot(graph, scripts, inputs, id, h));
+  const { content, refresh } = paragraph(({ pass, inputs }) => nudgeWords(graph, scripts, pass, inputs, id, kept.h));
+  choice.addEventListener("change", () => {
+    kept.h = Number(choice.value);
+    refresh(app.state());
   });
-  choice.addEventListener("change", () => refresh(app.state()));
   const label = element("label", { htmlFor: "nudge" }, "h = ");
   const row = element("div", { className: "row" }, label, choice);
   return { content: [element("h3", {}, "Nudge by h"), row, ...content], refresh };
@@ -101,12 +101,13 @@ const makeSelection = (app, graph, scripts) => {
   const panel = byId("selected-body");
   const heading = byId("selected-heading");
   const invitation = fixed(...panel.children);
+  const kept = { h: USUAL_NUDGE }; // from one selection to the next
   let parts = [];
 
   const partsOf = (id) => {
     if (id === null) return [invitation];
     const read = [factsPart(graph, id), ...valueParts(app, graph, id), ...whyParts(app, graph, id)];
-    return graph.nodes[id].op ? read : [...read, changePart(app, graph, id), nudgePart(app, graph, scripts, id)];
+    return graph.nodes[id].op ? read : [...read, changePart(app, graph, id), nudgePart(app, graph, scripts, id, kept)];
   };
 
   const build = (id) => {

@@ -1,28 +1,8 @@
 // What the page says about nodes and steps, in sentences and formulas.
 
-const NAME_LENGTH = 40;
 const CALL_LENGTH = 80;
 const FORMULA_OPERANDS = 6;
 const FORMULA_TERMS = 6;
-
-const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu; // they would reverse the numbers that follow
-const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
-
-// Text of the graph as it may stand among words and numbers of the page: what runs from right to left is isolated.
-const tame = (text) => {
-  const plain = text.replace(TURNING, "\ufffd");
-  return RIGHT_TO_LEFT.test(plain) ? `\u2068${plain}\u2069` : plain;
-};
-
-const shorten = (text, limit) => {
-  const characters = Array.from(text);
-  return characters.length <= limit ? text : `${characters.slice(0, limit - 1).join("")}…`;
-};
-
-const nameOf = (graph, id) => {
-  const { name, op } = graph.nodes[id];
-  return name ? tame(shorten(name, NAME_LENGTH)) : `${op || "leaf"} #${id}`;
-};
 
 // A Map: an operation may be called "constructor", which every object has.
 const INFIX = new Map(
@@ -64,10 +44,16 @@ const termOf = (graph, pass, edge) => {
   return `${number(pass.local[edge])} × ${number(pass.gradient[graph.consumer[edge]])}`;
 };
 
+// What has to be said of a gradient that was computed here through an operation that only Python can compute.
+const frozenNote = (graph, pass, id) => {
+  const frozen = graph.frozenAbove[id];
+  return pass.isPythons || frozen < 0 ? "" : ` (through ${nameOf(graph, frozen)}, frozen: with Python's numbers)`;
+};
+
 const backwardWords = (graph, pass, edge) => {
   const total = formatNumber(pass.total[edge], graph.digits);
   const words = `${nameOf(graph, graph.operand[edge])}.grad += ${termOf(graph, pass, edge)} = ${total}`;
-  if (hasIncoming(graph, pass, edge)) return words;
+  if (hasIncoming(graph, pass, edge)) return words + frozenNote(graph, pass, graph.operand[edge]);
   return `${words}: no gradient arrives at ${nameOf(graph, graph.consumer[edge])}, so it passes none on`;
 };
 
@@ -108,7 +94,8 @@ const gradientFormula = (graph, pass, id, step) => {
   const sum = terms.join(" + ");
   const result = formatNumber(total, graph.digits);
   const equation = sum === result ? `${name} = ${result}` : `${name} = ${sum} = ${result}`;
-  return complete ? equation : `${equation} so far, ${arrived} of ${awaited} shares`;
+  const note = frozenNote(graph, pass, id);
+  return complete ? equation + note : `${equation} so far, ${arrived} of ${awaited} shares${note}`;
 };
 
 // One line of the account of a gradient: what one use adds to it.
@@ -134,9 +121,15 @@ const valueFormula = (graph, pass, id, step) => {
   return `${nameOf(graph, id)} = ${formulaOf(graph, pass, id)[0]}, not computed yet`;
 };
 
-const nudgeWords = (graph, pass, id, h, change) => {
+// What happens to the root when an input moves by h.
+const nudgeWords = (graph, scripts, pass, inputs, id, h) => {
+  const name = nameOf(graph, id);
   const number = (x) => formatNumber(x, graph.digits);
-  const moved = `Moving ${nameOf(graph, id)} by ${number(h)} moves ${nameOf(graph, graph.root)} by ${number(change)}`;
+  const frozen = graph.frozenAbove[id];
+  if (frozen >= 0) return `This cannot be computed here: ${nameOf(graph, frozen)} is frozen.`;
+  if (inputs[id] + h === inputs[id]) return `h = ${number(h)} is too small: beside it, ${name} does not change at all.`;
+  const change = changeOfRoot(graph, scripts, inputs, id, h);
+  const moved = `Moving ${name} by ${number(h)} moves ${nameOf(graph, graph.root)} by ${number(change)}`;
   return `${moved}; grad × h = ${number(pass.gradient[id] * h)}.`;
 };
 
@@ -145,7 +138,7 @@ const describeNode = (graph, pass, id, step) => {
   const { name, op, call, scope, frozen } = graph.nodes[id];
   const parts = [nameOf(graph, id)];
   if (name) parts.push(op ? tame(shorten(call, CALL_LENGTH)) : "leaf");
-  parts.push(`value ${valueText(graph, pass, id, step)}`, `gradient ${gradientText(graph, pass, id, step)}`);
+  parts.push(`value ${valueText(graph, pass, id, step)}`, `gradient ${gradientText(graph, pass, id, step)}${frozenNote(graph, pass, id)}`);
   const uses = graph.uses(id).length;
   if (uses > 1) parts.push(`used ${uses} times`);
   if (id === graph.root) parts.push("root");
