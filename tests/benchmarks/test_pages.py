@@ -23,8 +23,8 @@ def test_a_small_page_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
         pytest.skip("the workload needs chromium and chromedriver")
     assert main(["p1", "--size", "10", "--repeat", "1", "--json", "--quiet"]) == 0
-    (report,) = json.loads(capsys.readouterr().out)["reports"]
-    (result,) = report["results"]
+    (workload,) = json.loads(capsys.readouterr().out)["workloads"]
+    (result,) = workload["results"]
     (run,) = result["runs"]
     assert run["nodes"] == 9
     assert run["steps"] == 9 + 8  # a value for each node; then the gradient of the root, and one += for every use

@@ -46,7 +46,10 @@ def test_help(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert max(map(len, text.split("\n"))) <= 100
 
 
-def test_the_examples_of_the_help_work(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_of_the_help_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     main([])
     examples = [line.strip() for line in capsys.readouterr().out.split("\n") if line.startswith("  micrograd ")]
     assert len(examples) >= 5

@@ -116,7 +116,7 @@ def test_it_ends_by_naming_the_pictures_that_it_wrote(capsys: pytest.CaptureFixt
 
 
 def test_a_network_too_large_for_a_page_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    text = output(capsys, "--epochs", "1", "--hidden", "200")
+    text = output(capsys, "--epochs", "1", "--hidden", "100")
     assert re.search(r"no page of one flower: [\d,]+ nodes are too many to step through; --hidden 16 makes fewer", text)
     assert [path.name for path in (tmp_path / "micrograd-demo").iterdir()] == ["bias.svg"]
 
