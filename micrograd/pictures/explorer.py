@@ -5,9 +5,9 @@ the operations come along as JavaScript that the compiler makes of the table, so
 own. A Content-Security-Policy allows the one script and the one style sheet of the page, and nothing else.
 
 The page itself is in the folder ``page``: a template, a style sheet, and plain JavaScript without a framework or a
-build step. Its files are put together here, in the order in which they use one another. ``numbers``,
-``naming``, ``graph``, ``pass`` and ``words`` are pure functions; ``store`` holds the one state, of which everything that is seen is a
-function; all others show a part of it.
+build step. Its files are put together here, in the order in which they use one another. ``numbers``, ``naming``,
+``graph``, ``pass`` and ``words`` are pure functions; ``store`` holds the one state, of which everything that is seen is
+a function; all others show a part of it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def explore(
 
     Args:
         root: the node whose gradient is 1; what it depends on is shown.
-        path: where to write the page, with the ending .html or .htm; its folder must exist. An existing file is replaced.
+        path: where to write the page, ending in .html or .htm; its folder must exist. An existing file is replaced.
         names: names for nodes without a label, as ``locals()`` gives them.
         title: of the page; by default the name of the root.
         digits: significant digits of the numbers, 1 to 17.

@@ -151,9 +151,7 @@ def _expect_shares(node: Value) -> None:
     try:
         shares(node, 1.0)
     except Exception as error:
-        raise DrawingError(
-            f"the derivative rule of {node.op} raises {describe(error)}; draw(root) shows the graph"
-        ) from error
+        raise DrawingError(f"the derivative rule of {node.op} raises {error!r}; draw(root) shows the graph") from error
 
 
 def _of_forward(order: Sequence[Value]) -> list[float]:
@@ -224,6 +222,7 @@ class _Reader:
         self.gradients = gradients
         self.digits = digits
         self.numbers = [v.data for v in order] if numbers is None else numbers
+        self.kept = "the derivatives" if numbers is None else "the numbers and derivatives shown"
         self.index = {v: i for i, v in enumerate(order)}
         self.notes: list[str] = []
 
@@ -290,7 +289,7 @@ class _Reader:
         changed = {x for x, then in [*used, *made] if repr(x.data) != repr(then)}
         if changed:
             self.notes.append(
-                f"{times(len(changed), 'number')} changed since the forward pass; the derivatives are those of the pass"
+                f"{times(len(changed), 'number')} changed since the forward pass; {self.kept} are those of the pass"
             )
         self.notes = list(dict.fromkeys(clean(note) for note in self.notes))
 

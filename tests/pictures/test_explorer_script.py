@@ -23,15 +23,17 @@ from micrograd.pictures.page_data import forms_of, page_data
 from micrograd.pictures.record import of_pass
 from micrograd.pictures.text import number
 
-_FILES = ("numbers", "graph", "pass", "words")  # those that know no page
+_FILES = ("numbers", "naming", "graph", "pass", "words")  # those that know no page
 
 _PASS = """
 const exact = (numbers) => Array.from(numbers, (x) => (Object.is(x, -0) ? "-0.0" : String(x)));
 const answer = (pass) => {
   const steps = Array.from({ length: graph.lastStep + 1 }, (_, step) => stepWords(graph, pass, step));
+  const ids = Array.from({ length: graph.size }, (_, id) => id);
   const ends = Array.from({ length: graph.size }, (_, id) => gradientAt(graph, pass, id, graph.lastStep).total);
   return { data: exact(pass.data), gradient: exact(pass.gradient), ends: exact(ends), local: exact(pass.local),
-           share: exact(pass.share), steps };
+           share: exact(pass.share), steps, formulas: ids.map((id) => gradientFormula(graph, pass, id, graph.lastStep)),
+           titles: graph.titles };
 };
 const graph = readGraph(data);
 const passes = points.map((point) => {
@@ -64,7 +66,7 @@ class Passes:
         forms = forms_of(record.values)
         index = {v: i for i, v in enumerate(record.values)}
         self.order = list(record.values)
-        self.data = page_data(record, forms, title="", digits=4)
+        self.data = page_data(record, forms, digits=4)
         scripts = ",".join(f"{json.dumps(f.script)}: {f.source}" for f in forms if f.script)
         asked = [[[index[v], repr(x)] for v, x in point.items()] for point in points]
         found = node(
@@ -231,6 +233,59 @@ def test_operations_with_the_names_of_what_every_object_has() -> None:
     ) as op:
         words = Passes(op(Value(1.0, label="x"), Value(2.0, label="y"))).recorded["steps"]
     assert words[1] == "step 1 of 4: constructor #2 = constructor(x, y) = constructor(1, 2) = 3"
+
+
+def test_the_words_after_a_step_of_an_optimiser_are_those_of_the_pass() -> None:
+    w, x = Value(0.5, label="w"), Value(2.0, label="x")
+    loss = (w * x) ** 2
+    before = Passes(loss).recorded["steps"]
+    loss.backward()
+    w.data -= 0.1 * w.grad
+    assert Passes(loss).recorded["steps"] == before
+    assert before[1] == "step 1 of 6: mul #2 = w × x = 0.5 × 2 = 1"
+
+
+def test_names_that_occur_more_than_once_have_as_much_of_the_scope_as_tells_them_apart() -> None:
+    terms: list[Value] = [Value(1.0, label="alone"), Value(1.0, label="b"), Value(1.0)]
+    for path in ("layer0/neuron0", "layer0/neuron1", "layer1/neuron0", "layer1/neuron0"):
+        with mg.scope(path):
+            terms += [Value(1.0, label="b") * 2.0, Value(1.0, label=path[-1])]
+    titles = [title for title in Passes(mg.sum(terms)).recorded["titles"] if not title.startswith(("mul", "sum"))]
+    assert titles[:4] == ["alone", "b #1", "leaf #2", "layer0/neuron0/b"]
+    assert "neuron1/b" in titles
+    assert len(set(titles)) == len(titles) == 11
+
+
+def test_a_gradient_through_a_frozen_operation_is_said_to_be() -> None:
+    with registered("shout", forward=lambda a: float(f"{a}1"), vjp=(lambda g, out, a: g * float(str(a)),)) as shout:
+        x, y = Value(2.5, label="x"), Value(3.0, label="y")
+        found = Passes(shout(x) * y, [{y: 4.0}])
+    marked = [["frozen" in formula for formula in got["formulas"]] for got in (found.recorded, *found.passes)]
+    assert marked == [[False] * 4, [True, False, False, False]]
+    assert found.passes[0]["formulas"][0].endswith(" (through shout #1, frozen: with Python's numbers)")
+    assert found.passes[0]["steps"][-1].endswith(" (through shout #1, frozen: with Python's numbers)")
+
+
+def nudges(root: Value, id: int, h: float) -> str:
+    record = of_pass(root)
+    forms = forms_of(record.values)
+    scripts = ",".join(f"{json.dumps(f.script)}: {f.source}" for f in forms if f.script)
+    said = node(
+        f"{files()}\nconst scripts = {{{scripts}}};\n"
+        f"const graph = readGraph({json.dumps(page_data(record, forms, digits=4))});\n"
+        f"const words = nudgeWords(graph, scripts, recordedPass(graph), graph.data, {id}, {h});\n"
+        "console.log(JSON.stringify(words));"
+    )
+    return str(said)
+
+
+def test_the_words_of_a_nudge() -> None:
+    x, y = Value(2.0, label="x"), Value(1e12, label="y")
+    with registered("shout", forward=lambda a: float(f"{a}1"), vjp=(lambda g, out, a: g * float(str(a)),)) as shout:
+        root = mg.tanh(shout(x)) + y * y * 2.0
+        assert nudges(root, 0, 0.5) == "This cannot be computed here: shout #1 is frozen."
+    assert nudges(x * x, 0, 0.5) == "Moving x by 0.5 moves mul #1 by 2.25; grad × h = 2."
+    assert nudges(y * y, 0, 1e-6) == "h = 1e-06 is too small: y + h rounds to y."
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------

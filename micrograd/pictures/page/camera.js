@@ -7,7 +7,7 @@ const LARGEST_FIT = 1.5; // a small graph does not fill the pane
 const READABLE = 0.6;
 const DISTANT = 0.35; // below, the texts of edges go
 const REMOTE = 0.15; // below, all texts: they would be dust, and slow
-const FOLLOWING_PAUSE = 500; // milliseconds between two moves after a pass that plays: each one paints everything anew
+const FOLLOWING_PAUSE = 500; // milliseconds between two moves after a pass that plays: each paints everything anew
 const CLICK_DISTANCE = 4; // pixels: a longer way of the pointer is a drag
 
 const makeCamera = (svg, pane) => {
@@ -60,7 +60,7 @@ const makeCamera = (svg, pane) => {
     );
   };
 
-  // Bring a box into view, and tell whether something moved; { readable: true } also zooms in where its texts are too small.
+  // Bring a box into view; { readable: true } also zooms in where its texts are too small. Tells whether it moved.
   const show = (box, { readable = false } = {}) => {
     const scale = readable ? Math.max(view.scale, READABLE) : view.scale;
     if (scale === view.scale && isInView(box)) return false;

@@ -60,7 +60,7 @@ const readGraph = ({ nodes, edges, reverse, root, digits, notes }) => {
   };
 };
 
-// Of every node an operation without a script between it and the root, the first one on the way; -1 where there is none.
+// Of every node an operation without a script on a way from it to the root; -1 where there is none.
 const frozenAbove = (nodes, uses, consumer) => {
   const found = new Int32Array(nodes.length).fill(-1);
   for (let id = nodes.length - 1; id >= 0; id--) {

@@ -68,7 +68,7 @@ const makeInputList = (app, graph) => {
   const frozen = graph.nodes.filter((node) => node.frozen).length;
   const changedWords =
     "Inputs changed: the numbers are computed in this page." +
-    (frozen ? ` ${plural(frozen, "operation")} frozen: Python's values are kept there.` : "");
+    (frozen ? ` ${plural(frozen, "operation")} frozen: Python's values and derivatives are kept there.` : "");
   let controls = [];
   let limit = FIRST_INPUTS;
 

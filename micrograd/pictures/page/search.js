@@ -3,7 +3,8 @@
 const makeSearch = (app, graph) => {
   const field = byId("search");
   const count = byId("hits");
-  const textOf = ({ name, op, shown, scope }, id) => [nameOf(graph, id), name, op, shown, scope].join("\n").toLowerCase();
+  const textOf = ({ name, op, shown, scope }, id) =>
+    [nameOf(graph, id), name, op, shown, scope].join("\n").toLowerCase();
   const texts = graph.nodes.map(textOf);
   let at = -1;
 

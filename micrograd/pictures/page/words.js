@@ -127,7 +127,7 @@ const nudgeWords = (graph, scripts, pass, inputs, id, h) => {
   const number = (x) => formatNumber(x, graph.digits);
   const frozen = graph.frozenAbove[id];
   if (frozen >= 0) return `This cannot be computed here: ${nameOf(graph, frozen)} is frozen.`;
-  if (inputs[id] + h === inputs[id]) return `h = ${number(h)} is too small: beside it, ${name} does not change at all.`;
+  if (inputs[id] + h === inputs[id]) return `h = ${number(h)} is too small: ${name} + h rounds to ${name}.`;
   const change = changeOfRoot(graph, scripts, inputs, id, h);
   const moved = `Moving ${name} by ${number(h)} moves ${nameOf(graph, graph.root)} by ${number(change)}`;
   return `${moved}; grad × h = ${number(pass.gradient[id] * h)}.`;
@@ -138,7 +138,8 @@ const describeNode = (graph, pass, id, step) => {
   const { name, op, call, scope, frozen } = graph.nodes[id];
   const parts = [nameOf(graph, id)];
   if (name) parts.push(op ? tame(shorten(call, CALL_LENGTH)) : "leaf");
-  parts.push(`value ${valueText(graph, pass, id, step)}`, `gradient ${gradientText(graph, pass, id, step)}${frozenNote(graph, pass, id)}`);
+  parts.push(`value ${valueText(graph, pass, id, step)}`);
+  parts.push(`gradient ${gradientText(graph, pass, id, step)}${frozenNote(graph, pass, id)}`);
   const uses = graph.uses(id).length;
   if (uses > 1) parts.push(`used ${uses} times`);
   if (id === graph.root) parts.push("root");

@@ -85,9 +85,10 @@ def test_axe_finds_nothing_on_a_small_screen(browser: Browser, tmp_path: Path, d
         browser.restore()
 
 
-def test_no_text_of_the_picture_is_smaller_than_its_box(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize("digits", [4, 12, 17])
+def test_no_text_of_the_picture_is_smaller_than_its_box(browser: Browser, tmp_path: Path, digits: int) -> None:
     """The texts that the page writes are longer than those that Python drew: they have to fit for all that."""
-    page = Page(browser, model(), tmp_path, digits=4)
+    page = Page(browser, model(), tmp_path, digits=digits)
     script = """
         const wide = [];
         for (const group of document.querySelectorAll("#graph g.node")) {

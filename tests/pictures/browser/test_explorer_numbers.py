@@ -176,19 +176,23 @@ def close(got: Any, wanted: dict[str, tuple[float, float]]) -> bool:
     )
 
 
+def type_in(field: Any, text: str) -> None:
+    """Type over what a field holds, as a reader does: ``clear()`` would leave the field in between."""
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(Keys.DELETE, text)
+
+
 def test_a_number_that_is_typed(browser: Browser, tmp_path: Path) -> None:
     _, root = network(NUMBERS)
     page = Page(browser, root, tmp_path)
     before = page.snapshot()
     assert browser.element("#provenance").text == ""
     field = browser.element("[aria-label='w, value']")
-    field.clear()
-    field.send_keys("-2.5")
+    type_in(field, "-2.5")
     field.send_keys(Keys.TAB)
     assert close(page.named(), expected(w=-2.5))
     assert "computed in this page" in browser.element("#provenance").text
-    field.clear()
-    field.send_keys("1e300")
+    type_in(field, "1e300")
     assert close(page.named(), expected(w=1e300))
     page.click("reset")
     assert page.snapshot() == before
@@ -237,3 +241,30 @@ def test_no_gradient_no_share_in_the_page(browser: Browser, tmp_path: Path) -> N
         assert near(found[0][1], x.grad, 1e-14 * abs(x.grad)), at
         assert near(found[-1][0], root.data, 1e-14 * abs(root.data)), at
     assert math.isfinite(page.at([{"x": 3.0}])[0][0][1])
+
+
+@pytest.mark.parametrize("x", [1e308, -1.7976931348623157e308, math.nan, math.inf])
+def test_an_input_at_the_end_of_the_numbers(browser: Browser, tmp_path: Path, x: float) -> None:
+    page = Page(browser, Value(x, label="x") * 1.0, tmp_path)
+    slider, field = browser.element("[aria-label='x, slider']"), browser.element("[aria-label='x, value']")
+    least, most = (float(str(slider.get_attribute(name))) for name in ("min", "max"))
+    assert math.isfinite(most - least)
+    assert least < most
+    assert float(str(slider.get_attribute("aria-valuetext"))) == x or x != x
+    assert str(field.get_attribute("placeholder")) == ("" if math.isfinite(x) else str(x))
+    slider.send_keys(Keys.END)
+    assert math.isfinite(page.numbers()[-1][0])
+    (found,) = page.at([{"x": -1e308}])
+    assert found[-1][0] == -1e308
+    assert math.isfinite(float(str(slider.get_attribute("max"))) - float(str(slider.get_attribute("min"))))
+    browser.expect_quiet()
+
+
+@pytest.mark.parametrize(("typed", "shown"), [("1e999", "1e+99"), ("", "0.75"), ("-", "0.75")])
+def test_a_field_without_a_number_shows_what_counts(browser: Browser, tmp_path: Path, typed: str, shown: str) -> None:
+    page = Page(browser, Value(0.75, label="x") * 2.0, tmp_path)
+    field = browser.element("[aria-label='x, value']")
+    type_in(field, typed)
+    field.send_keys(Keys.TAB)
+    assert field.get_property("value") == shown  # 1e99 was a number on the way to 1e999
+    assert page.named()["x"][0] == float(shown)

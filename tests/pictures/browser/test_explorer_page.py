@@ -161,3 +161,32 @@ def test_a_large_graph(browser: Browser, large: Path) -> None:
     browser.run("document.getElementById('reset').click()")
     assert browser.run(provenance) == ""
     browser.expect_quiet()
+
+
+def test_the_key_c_opens_the_outer_scope_that_hides_the_selected_node(browser: Browser, tmp_path: Path) -> None:
+    w = Value(0.75, label="w")
+    with mg.scope("outer/inner"):
+        hidden = mg.tanh(w)
+    page = Page(browser, hidden * 2.0, tmp_path)
+    browser.run("document.querySelector('g.node[data-node=\"1\"]').dispatchEvent(new Event('click', {bubbles: true}))")
+    page.click("collapse-all")
+    browser.element("#selected-heading").click()
+    browser.press("c")
+    shown = "return [...document.querySelectorAll('.scope-toggle')].map((x) => x.getAttribute('aria-expanded'))"
+    assert browser.run(shown) == ["true", "false"]
+    browser.press("c")
+    assert browser.run(shown) == ["true", "true"]
+
+
+def test_inputs_of_the_same_name_are_told_apart_and_found_by_their_scope(browser: Browser, tmp_path: Path) -> None:
+    leaves = []
+    for k in range(20):
+        with mg.scope(f"neuron{k}"):
+            leaves.append(Value(0.1 * k, label="b"))
+    Page(browser, mg.sum(leaves), tmp_path)
+    names = "return [...document.querySelectorAll('#input-list input[type=range]')].map((x) => x.ariaLabel)"
+    assert browser.run(names)[:2] == ["neuron0/b, slider", "neuron1/b, slider"]
+    browser.element("#input-filter").send_keys("neuron17")
+    assert browser.run(names) == ["neuron17/b, slider"]
+    browser.element("#search").send_keys("neuron1")
+    assert browser.element("#hits").text == "11 hits"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,26 @@ def test_play_runs_to_the_end_and_stops(browser: Browser, tmp_path: Path) -> Non
     stopped = page.words()
     browser.run("return new Promise((done) => setTimeout(done, 300))")
     assert page.words() == stopped
+
+
+def test_following_a_pass_that_plays_moves_the_view_now_and_then(browser: Browser, tmp_path: Path) -> None:
+    page = Page(browser, tangle(), tmp_path)
+    browser.run("""
+        window.moves = [];
+        const svg = document.querySelector("#graph svg");
+        const note = () => window.moves.push(performance.now());
+        new MutationObserver(note).observe(svg, { attributeFilter: ["viewBox"] });
+        document.getElementById("speed").value = "fastest";
+    """)
+    page.click("first")
+    for _ in range(8):
+        page.click("zoom-in")
+    browser.run("window.moves.length = 0")
+    page.click("play")
+    browser.wait("return document.getElementById('play').textContent === 'Play'")
+    moves = browser.run("return window.moves")
+    assert 3 <= len(moves) <= 6  # in 2 seconds; the last one is at the end
+    assert all(after - before > 450.0 for before, after in pairwise(moves[:-1]))
 
 
 def test_steps_after_an_input_moved(browser: Browser, tmp_path: Path) -> None:
