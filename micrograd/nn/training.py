@@ -95,14 +95,15 @@ def fit(
         clip: called with the parameters before each step, to change their gradients:
             ``lambda ps: optim.clip_gradient_norm(ps, 1.0)``.
         validation: data whose mean loss is computed after each epoch.
-        patience: stop when the validation loss has had no new minimum for so many epochs; and, however the training
-            ends but for Ctrl-C, give the model the parameters that had the lowest.
+        patience: stop when the validation loss has had no new minimum for so many epochs; and where the training ends
+            by itself, give the model the parameters that had the lowest.
         checkpoint: a file that is written before the first epoch and after each one, whole or not at all: a kill at
             any moment leaves the last good one.
         resume: whether to go on from the checkpoint where the file exists, with the same bits as if the training had
             never been interrupted: parameters, optimiser, its learning rate and other settings become those of the
             file, so what an interrupted epoch had done is done again. If ``False``, begin anew, and replace it.
-        callback: called with the history after each epoch.
+        callback: called with the history after each epoch, when its checkpoint is written: what it changes is not
+            in that checkpoint.
         progress: whether to show loss, learning rate and speed.
 
     Raises ``TypeError`` and ``ValueError`` for what cannot be trained on, naming the sample and the column, and for
@@ -326,7 +327,7 @@ class _Run:
 
     def step(self, loss: float) -> float:
         """Let the optimiser make a step, whole even where Ctrl-C comes; return the learning rate of it."""
-        rate = self.rate
+        rate = self.rate = getattr(self.optimiser, "lr", math.nan)  # a callback may have changed it
         if self.schedule is not None:
             found = self.schedule(self.history.steps)
             factor = as_float(found)

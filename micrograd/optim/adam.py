@@ -24,7 +24,7 @@ class Adam(Optimiser):
         v = beta2 * v + (1 - beta2) * g * g
         p -= lr / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)
 
-    rounded as PyTorch rounds them: m as ``m + (1 - beta1) * (g - m)``, for ``beta1`` above 0.5.
+    in the order in which PyTorch computes it: m as ``m + (1 - beta1) * (g - m)``, for ``beta1`` above 0.5.
 
     Args:
         parameters: the Values to change, leaves of the graph.

@@ -590,3 +590,16 @@ def test_the_probes_stand_for_all_samples() -> None:
     samples = Samples(([[1, 2], [3, 4], [5, 6, 7], [-1, 0]], [0, 9, 1, 2]))
     assert [i for i, _ in samples.probes()] == [0, 2, 3, 1]
     assert next(samples.probes())[1] == "data: sample 0 (2 entries, one entry)"
+
+
+def test_a_learning_rate_that_the_callback_changes_counts_and_is_told() -> None:
+    for schedule in (None, lambda k: 1.0):
+        model = network(2)
+        optimiser = optim.SGD(model.parameters(), lr=1.0)
+
+        def halve(history: nn.History, optimiser: Any = optimiser) -> None:
+            optimiser.lr /= 2
+
+        history = fitted(model, two_moons(8), optimiser, epochs=4, callback=halve, schedule=schedule)
+        assert history.rates == [1.0, 0.5, 0.25, 0.125]
+        assert optimiser.lr == 0.0625
