@@ -13,6 +13,8 @@ from micrograd.errors import describe
 
 __all__ = ["Samples", "order"]
 
+_LABELS = 100  # different numbers in a column up to which one sample of each is tried
+
 
 def order(count: int, seed: int | None, epoch: int) -> list[int]:
     """Return the order of the samples in an epoch: it depends on its arguments alone; without a seed, as they are.
@@ -94,8 +96,10 @@ class Samples:
             self._shapes.append([_shape(column[0], "", [])] * self.count)
             self._whole.append(column.dtype.kind in "iu")
             width = column.size // self.count
-            extremes = [column.argmin(), column.argmax()] if self._whole[-1] else []
+            extremes = [column.argmin(), column.argmax()] if self._whole[-1] or width == 1 else []
             self._probes.update({int(place) // width: None for place in (0, *extremes)})
+            if width == 1:
+                self._probe_labels(column.reshape(-1).tolist())
             return
         entries = column.tolist() if is_array(column) else column
         shapes: list[Any] = []
@@ -122,11 +126,22 @@ class Samples:
                     where = f"argument {position}, column {way}" if way else f"argument {position}"
                     raise ValueError(f"{self.what}: sample {i}, {where} is {float(number)}; every number is finite")
         self._probes.update({found[1]: None for found in (smallest, largest) if found is not None})
+        if all(shape is None for shape in shapes):
+            self._probe_labels([x.data if isinstance(x, Value) else x for x in entries])
         self._shapes.append(shapes)
         self._whole.append(whole)
 
+    def _probe_labels(self, labels: Sequence[Any]) -> None:
+        """Let one sample stand for all with the same label: any of the labels may be one that the loss refuses."""
+        first: dict[Any, int] = {}
+        for i, label in enumerate(labels):
+            first.setdefault(label, i)
+            if len(first) > _LABELS:  # no labels, but measurements
+                return
+        self._probes.update(dict.fromkeys(first.values()))
+
     def probes(self) -> Iterator[tuple[int, str]]:
-        """Yield samples that stand for all, with a description: one of each shape, those with extreme whole numbers.
+        """Yield samples that stand for all, with a description: one of each shape and label, those with extreme ints.
 
         What a loss has to say about rows of a wrong length, or labels out of range, it says of these.
         """

@@ -133,6 +133,7 @@ class Checkpoint:
             if content.keys() != wanted:
                 raise ValueError(f"its entries are {', '.join(sorted(content))}; expected {', '.join(sorted(wanted))}")
             numbers = self._numbers(content["parameters"], content["model"])
+            self._compare_models(content["model"])
             self._compare(content["run"])
             history = self._history(content["history"])
             best = self._best(content["best"], content["model"])
@@ -149,6 +150,11 @@ class Checkpoint:
         if parameters.keys() != set(self.names) and isinstance(saved, str):
             model = f"{model}, but of {saved[:200]}"
         return states.matched({name: _json.number(x) for name, x in parameters.items()}, self.names, model)
+
+    def _compare_models(self, saved: Any) -> None:
+        """Refuse a model of another make whose parameters have the same names; an address says nothing about it."""
+        if isinstance(saved, str) and saved != self.model and " at 0x" not in saved + self.model:
+            raise ValueError(f"it is of {saved[:200]}, and this model is {self.model}")
 
     def _compare(self, run: Any) -> None:
         if not isinstance(run, dict) or run.keys() != self.run.keys():

@@ -54,20 +54,40 @@ class Objective:
                 p._grad = g
 
     def _check_step(self, samples: Samples) -> None:
+        """Compare value and gradient of the step with those of the loss; a copy of the model has the same values."""
         some = list(dict.fromkeys([0, samples.count - 1]))
         self._arrays[samples] = samples.arrays()
         try:
-            found = self._step.backward(*self._batch(samples, some))
+            found, slopes = self._with_gradient(lambda: self._step.backward(*self._batch(samples, some)))
         except TraceError:  # it computes with whole numbers, and ints only choose; those of a list may be floats
             self._arrays[samples] = samples.arrays(ints=False)
-            found = self._step.backward(*self._batch(samples, some))
-        expected = math.fsum(self._value(samples, i, backward=False) for i in some) / len(some)
+            found, slopes = self._with_gradient(lambda: self._step.backward(*self._batch(samples, some)))
+        expected, wanted = self._with_gradient(lambda: math.fsum(self._each(samples, some)) / len(some))
         number = as_float(found)
-        if number is None or not abs(number - expected) <= _AGREE * max(1.0, abs(expected)):
+        if number is None or not _agree(number, expected):
             raise ValueError(
                 f"step gives {describe(found)} for samples {some}, and the mean of loss is {expected!r}: compile the"
                 " same function, with reduce='mean'"
             )
+        largest = max(map(abs, wanted))
+        if not all(_agree(a, b, largest) for a, b in zip(slopes, wanted)):
+            raise ValueError(
+                f"step gives the model another gradient than loss, for samples {some}: compile the same function, of"
+                " this model and not of a copy"
+            )
+
+    def _with_gradient(self, run: Callable[[], Any]) -> tuple[Any, list[float]]:
+        for p in self._parameters:
+            p._grad = 0.0
+        return run(), [p._grad for p in self._parameters]
+
+    def _each(self, samples: Samples, indices: Sequence[int]) -> list[float]:
+        """Return the losses of samples, and add the gradient of their mean."""
+        losses = [self._value(samples, i, backward=True, share=1.0 / len(indices)) for i in indices]
+        if self._compiled:
+            for p in self._parameters:
+                p._grad /= len(indices)
+        return losses
 
     def _batch(self, samples: Samples, indices: Sequence[int]) -> list[Any]:
         return [column[indices] for column in self._arrays[samples]]
@@ -95,11 +115,7 @@ class Objective:
             if not math.isfinite(number):
                 raise AnomalyError(f"the mean loss of {count} samples is {number}")
             return [number] * count
-        losses = [self._value(samples, i, backward=True, share=1.0 / count) for i in indices]
-        if self._compiled:
-            for p in self._parameters:
-                p._grad /= count
-        return losses
+        return self._each(samples, indices)
 
     def mean(self, samples: Samples) -> float:
         """Return the mean loss of all samples."""
@@ -111,6 +127,11 @@ class Objective:
         if not math.isfinite(number):
             raise AnomalyError(f"the mean loss of {samples.what} is {number}")
         return number
+
+
+def _agree(a: float, b: float, size: float = 0.0) -> bool:
+    """Tell whether two numbers are the same to rounding, of sums whose terms are about as large as ``size``."""
+    return abs(a - b) <= _AGREE * max(1.0, abs(b), size) or not (math.isfinite(a) or math.isfinite(b))
 
 
 @contextmanager

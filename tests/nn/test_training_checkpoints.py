@@ -387,3 +387,14 @@ def test_an_optimisers_infinities_come_back(tmp_path: Path) -> None:
         found.append((w.data, optimiser.state_dict()))
     assert found[0][1]["memory"]["square"] == [math.inf]
     assert same(*found)
+
+
+def test_the_checkpoint_of_a_model_with_the_same_names_is_refused(tmp_path: Path) -> None:
+    path, data = tmp_path / "run.json", ([[1.0], [2.0]], [1.0, -1.0])
+    saved = nn.MLP(1, [2, 1], activation="tanh", rng=random.Random(0))
+    fitted(saved, data, epochs=2, checkpoint=path)
+    other = nn.MLP(1, [2, 1], activation="relu", rng=random.Random(0))
+    before = numbers(other)
+    with pytest.raises(ModelFileError, match=r"it is of MLP\(1 -> 2 -> 1, tanh, .*this model is MLP.*relu"):
+        fitted(other, data, epochs=2, checkpoint=path)
+    assert numbers(other) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
@@ -157,3 +158,22 @@ def test_labels_in_an_array_of_ints_are_numbers_where_the_step_computes_with_the
         fitted(model, (np.array(points), column), step=step, epochs=2)
         results.append(numbers(model))
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("wrong", [0, 0.5])
+def test_a_label_that_the_loss_refuses_is_found_wherever_it_stands(wrong: float) -> None:
+    model = network(2)
+    before = numbers(model)
+    loss = lambda x, y: nn.hinge(model(x), y)
+    data = ([[float(k), 1.0] for k in range(9)], [-1, 1, 1, -1, wrong, 1, -1, 1, -1])
+    for step in (None, mg.compile(loss, batched=("x", "y"), reduce="mean", backend="python")):
+        with pytest.raises(ValueError, match="sample 4"):
+            nn.fit(model, data, loss, optim.SGD(model.parameters(), lr=0.1), epochs=1, step=step, progress=False)
+        assert numbers(model) == before
+
+
+def test_a_step_of_a_copy_of_the_model_is_refused() -> None:
+    model = network(3)
+    step = mg.compile(hinge(copy.deepcopy(model)), batched=("x", "y"), reduce="mean", backend="python")
+    with pytest.raises(ValueError, match="of this model and not of a copy"):
+        fitted(model, two_moons(6), step=step)

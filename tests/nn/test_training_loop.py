@@ -456,7 +456,7 @@ def test_a_number_that_is_not_finite_stops_before_the_step(bad: str) -> None:
         nonlocal count
         count += 1
         out = hinge(model)(x, y)
-        if count == 1 + 4 + 3:  # the trial, an epoch, and three more
+        if count == 2 + 4 + 3:  # a trial of each label, an epoch, and three more
             kept.append(numbers(model))
             return out * math.inf if bad == "loss" else out + mg.sqrt(model.parameters()[0] * 0.0)
         return out
@@ -526,7 +526,7 @@ def test_ctrl_c_leaves_the_state_after_the_last_whole_step(place: str, capsys: p
     def loss(x: Any, y: Any) -> Any:
         nonlocal count
         count += 1
-        if place == "loss" and count == 1 + 5 * 2 + 1:  # in the sixth batch
+        if place == "loss" and count == 2 + 5 * 2 + 1:  # after a trial of each label, in the sixth batch
             signal.raise_signal(signal.SIGINT)
         return hinge(model)(x, y)
 
