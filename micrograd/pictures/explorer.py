@@ -34,7 +34,7 @@ from micrograd.pictures.picture import Box, compose
 from micrograd.pictures.record import Record, of_pass
 from micrograd.pictures.reduction import SPAN, by_scopes, cost
 from micrograd.pictures.svg import svg_source
-from micrograd.pictures.text import cut
+from micrograd.pictures.text import TITLE_LENGTH, cut
 from micrograd.pictures.theme import PALETTES, style_sheet
 
 __all__ = ["Explorer", "explore"]
@@ -50,7 +50,6 @@ _SCRIPTS = (  # in the order in which they stand in the one script of the page
 _HEIGHT = 720  # of the frame in a notebook, in pixels
 _PROXIES = 12  # a leaf used by more nodes than this is drawn at each use
 _CAREFUL = 500  # boxes up to which the layout makes room for the texts of edges
-_TITLE = 200  # letters of a title
 _WAITING = {"data": "data not computed", "grad": "grad not computed"}
 _AROUND = 14  # letters of a number's line beside its digits: "grad -1.5e-300 …" without the figures
 _ENDINGS = (".html", ".htm")
@@ -136,7 +135,7 @@ def explore(
     if path is not None:
         _check_ending(path)
     record = of_pass(root, names, digits)
-    heading = cut(title or record.title(), _TITLE)
+    heading = cut(title or record.title(), TITLE_LENGTH)
     forms = forms_of(record.values)
     data = page_data(record, forms, digits=digits)
     page = _page(heading, data, _drawn(record, digits, direction, timeout), forms)

@@ -16,11 +16,9 @@ from micrograd.engine import Value
 from micrograd.errors import CompilationError
 from micrograd.ops import Op
 from micrograd.pictures.record import Edge, Node, Record
-from micrograd.pictures.text import clean, number
+from micrograd.pictures.text import SHOWN, clean, number
 
 __all__ = ["Form", "forms_of", "page_data"]
-
-_SHOWN = 6  # operands of a call in words
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,8 @@ def _call(v: Value, index: Mapping[Value, int], record: Record, digits: int) -> 
         node = record.nodes[index[x]]
         return node.name or node.op or "leaf"
 
-    shown = [words(x) for x in v.operands[:_SHOWN]]
-    if len(v.operands) > _SHOWN:
+    shown = [words(x) for x in v.operands[:SHOWN]]
+    if len(v.operands) > SHOWN:
         shown.append(f"... {len(v.operands)} operands")
     return f"{v.op}({', '.join(shown)})"
 

@@ -16,7 +16,7 @@ from typing import Literal
 from micrograd.engine import Value
 from micrograd.pictures.record import Edge, Node, Record
 from micrograd.pictures.reduction import Group, Plan, made_of, proxied
-from micrograd.pictures.text import cut, glyph, number, times
+from micrograd.pictures.text import SHOWN, TITLE_LENGTH, cut, glyph, number, times
 
 __all__ = ["STYLES", "Arrow", "Box", "Line", "Picture", "Style", "compose"]
 
@@ -28,8 +28,6 @@ Line = tuple[str, str]
 
 _LEGEND = "on an edge: × local derivative, and what the edge adds to a gradient: ▲ positive, ▼ negative, ● zero"
 _LEGEND_BEFORE = "on an edge: × local derivative; gradients appear after backward()"
-_SHOWN = 6  # operands of a call in a tooltip
-_TITLE = 200  # letters of a title
 _CLOSE = 1e-9  # two sums of the same shares in different orders
 
 
@@ -117,7 +115,7 @@ def compose(
     composer = _Composer(record, plan, digits, style, proxies, culprit)
     boxes, arrows = composer.boxes(), composer.arrows()
     computed = any(edge.share is not None for edge in record.edges)
-    notes = [*([cut(title, _TITLE)] if title else []), *plan.notes, *record.notes]
+    notes = [*([cut(title, TITLE_LENGTH)] if title else []), *plan.notes, *record.notes]
     if legend and arrows:
         notes.append(_LEGEND if computed else _LEGEND_BEFORE)
     return Picture(title or record.title(), [*boxes, *composer.extra], arrows, notes)
@@ -217,8 +215,8 @@ class _Composer:
     def _call(self, i: int) -> str:
         """Return how a node was made, with names and numbers: ``mul(w=0.5, 2.0)``."""
         operands = self.record.values[i].operands
-        shown = [self._operand(self.index[x]) if isinstance(x, Value) else repr(x) for x in operands[:_SHOWN]]
-        if len(operands) > _SHOWN:
+        shown = [self._operand(self.index[x]) if isinstance(x, Value) else repr(x) for x in operands[:SHOWN]]
+        if len(operands) > SHOWN:
             shown.append(f"... {len(operands):,} operands in all")
         return f"{self.record.nodes[i].op}({', '.join(shown)})"
 

@@ -15,11 +15,9 @@ from micrograd.engine import Value, captured, shares
 from micrograd.errors import DrawingError, describe
 from micrograd.graph import topological_order, untraced_pass
 from micrograd.pictures.names import names_of
-from micrograd.pictures.text import clean, number, times
+from micrograd.pictures.text import SHOWN, clean, number, times
 
 __all__ = ["Edge", "Node", "Record", "of_pass", "path_of", "record"]
-
-_SHOWN = 6  # operands of a call in words
 
 
 @dataclass(frozen=True)
@@ -307,10 +305,10 @@ def _pattern(v: Value, digits: int) -> str:
     operands, symbol = v.operands, v._op_row.symbol
     if all(isinstance(x, Value) for x in operands):
         return symbol
-    shown = ["·" if isinstance(x, Value) else number(x, digits) for x in operands[:_SHOWN]]
+    shown = ["·" if isinstance(x, Value) else number(x, digits) for x in operands[:SHOWN]]
     if len(operands) == 2 and not symbol.isidentifier():
         left, right = (f"({text})" if text.startswith("-") else text for text in shown)
         return f"{left} {symbol} {right}"
-    if len(operands) > _SHOWN:
+    if len(operands) > SHOWN:
         shown.append(f"... {len(operands)} operands")
     return f"{v.op}({', '.join(shown)})"

@@ -228,7 +228,7 @@ def affordable(
         record: the graph.
         plan: what was asked for.
         most: how many boxes may be drawn.
-        proxies: leaves used by more boxes than this are drawn as proxies.
+        proxies: nodes used by more boxes than this are drawn as proxies.
         centres: the nodes that have to be in the picture.
         collapsed: scopes that are collapsed in any case.
         whole: whether ``plan`` is the whole graph and may give way to an overview; else it is cut down to the boxes

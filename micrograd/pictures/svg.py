@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from micrograd.pictures.layout import Layout, Place, Point, Route
 from micrograd.pictures.picture import Arrow, Box, Line, Picture
-from micrograd.pictures.text import clean, cut
+from micrograd.pictures.text import TITLE_LENGTH, clean, cut
 from micrograd.pictures.theme import EDGE_FONT, FONT, LINE, Theme, style_sheet
 
 __all__ = ["MARGIN", "svg_source"]
@@ -47,10 +47,11 @@ def svg_source(picture: Picture, layout: Layout, *, theme: Theme = "auto", style
     wide, high = math.ceil(layout.width + 2 * MARGIN), math.ceil(layout.height + 2 * MARGIN)
     content = "\n".join(body)
     figure = "micrograd-" + hashlib.sha256(f"{theme}{content}".encode()).hexdigest()[:10]
+    label = _quoted(f"Graph of {cut(picture.title, TITLE_LENGTH)}")
     sheet = f"<style>\n{escape(style_sheet(figure, theme))}</style>\n" if style else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="micrograd {figure}" width="{wide}" height="{high}"'
-        f' viewBox="0 0 {wide} {high}" role="img" aria-label={_quoted(f"Graph of {cut(picture.title, 200)}")}>\n'
+        f' viewBox="0 0 {wide} {high}" role="img" aria-label={label}>\n'
         f"{sheet}"
         f'<rect class="paper" width="{wide}" height="{high}"/>\n'
         f'<g transform="translate({MARGIN:g} {MARGIN:g})">\n{content}\n</g>\n</svg>\n'

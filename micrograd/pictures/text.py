@@ -12,10 +12,14 @@ import re
 
 from micrograd._console import columns_of, shorten
 
-__all__ = ["NAME_LENGTH", "clean", "cut", "glyph", "number", "times", "width"]
+__all__ = ["NAME_LENGTH", "SHOWN", "TITLE_LENGTH", "clean", "cut", "glyph", "number", "times", "width"]
 
 NAME_LENGTH = 24
 """How much of a name a box shows; the tooltip has all of it."""
+TITLE_LENGTH = 200
+"""How much of a title a picture and a page show."""
+SHOWN = 6
+"""How many operands of a call stand in words."""
 
 # C0 controls, lone surrogates, and what XML 1.0 excludes beside them.
 _UNSHOWABLE = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")

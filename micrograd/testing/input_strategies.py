@@ -149,7 +149,8 @@ def tied(
     drawn: list[float] = []
     for domain, numbers in sources:
         again = [y for x in drawn for y in (beside(x, k) for k in ulps) if domain.contains(y)]
-        drawn.append(draw(numbers | st.sampled_from(again)) if again else draw(numbers))
+        repeated = st.sampled_from(again) if again else st.nothing()
+        drawn.append(draw(numbers | repeated | repeated))  # twice: ``numbers`` counts for as many as it is made of
     return tuple(drawn)
 
 

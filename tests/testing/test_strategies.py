@@ -277,8 +277,7 @@ def test_edges_are_met_often_where_they_are_asked_for() -> None:
         )
 
     seen = seen_in(program_at_edges, look)
-    # Hypothesis mixes in constants of the modules that happen to be loaded: how often is a matter of what runs beside.
-    assert all(number >= seen["programs"] // 20 for number in seen.values()), seen
+    assert all(number >= seen["programs"] // 10 for number in seen.values()), seen
     assert seen["a finite result"] > seen["programs"] // 2
 
 
