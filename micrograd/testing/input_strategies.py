@@ -25,6 +25,7 @@ __all__ = ["EDGES", "MARGIN", "beside", "edge_numbers", "inputs", "ordinary_numb
 
 MARGIN = 1e-3  # between an ordinary number and the border of its domain
 EDGES = (0.0, -0.0, 1.0, -1.0, 1e-300, -1e-300, 1e300, -1e300)
+_TIED = 3  # every third number, where ties are asked for, is an earlier one
 _REACH = 4.0  # of ordinary numbers; a product of a dozen of them does not overflow ...
 _CLEAR = 0.01  # ... and, as they are 0 or not as small as this, does not underflow
 
@@ -149,8 +150,9 @@ def tied(
     drawn: list[float] = []
     for domain, numbers in sources:
         again = [y for x in drawn for y in (beside(x, k) for k in ulps) if domain.contains(y)]
-        repeated = st.sampled_from(again) if again else st.nothing()
-        drawn.append(draw(numbers | repeated | repeated))  # twice: ``numbers`` counts for as many as it is made of
+        # A draw of its own: as one alternative of many it would be met as rarely as each of them.
+        repeat = again and draw(st.integers(0, _TIED - 1)) == _TIED - 1
+        drawn.append(draw(st.sampled_from(again) if repeat else numbers))
     return tuple(drawn)
 
 
