@@ -36,6 +36,7 @@ __all__ = [
     "TraceError",
     "describe",
     "not_a_number",
+    "not_among",
 ]
 
 
@@ -120,3 +121,12 @@ def not_a_number(x: object, wanted: str = "a real number") -> str:
     """
     step = _NEXT_STEP.get(type(x).__name__)
     return f"expected {wanted} but got {describe(x)}" + (f"; {step}" if step else "")
+
+
+def not_among(what: str, size: int, came: object) -> str:
+    """Return the message for something that came where an int chooses one of ``size``.
+
+    >>> not_among("a label", 3, 4)
+    'a label is an int from 0 to 2, not 4'
+    """
+    return f"{what} is an int from 0 to {size - 1}, not {came}"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from micrograd._structure import mapped
 from micrograd.arrays import from_flat, is_array
-from micrograd.compiler.trace import Index, Input, Recorder
+from micrograd.compiler.trace import Choice, Index, Input, Recorder
 from micrograd.engine import Value
 from micrograd.errors import describe
 
@@ -144,14 +144,14 @@ class Arguments:
         self.leaves.append(leaf)
         return leaf
 
-    def symbols(self, recorder: Recorder, sizes: dict[bool, dict[tuple[int, int], int]]) -> list[Any]:
+    def symbols(self, recorder: Recorder, choices: dict[bool, dict[Choice, int]]) -> list[Any]:
         """Return the symbolic arguments: what the function is called with once."""
 
         def symbol(leaf: Leaf) -> Any:
             elements: list[Any] = []
             for k in range(leaf.first, leaf.first + leaf.size):
                 if leaf.kind == "int":
-                    elements.append(Index(recorder, sizes[leaf.batched], k, leaf.batched))
+                    elements.append(Index(recorder, choices[leaf.batched], k, leaf.batched))
                 else:
                     elements.append(Input(recorder, recorder.leaf("sample" if leaf.batched else "argument", k)))
             return from_flat(elements, leaf.shape) if leaf.shape else elements[0]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from micrograd import _modes
 from micrograd.compiler.builder import Builder
@@ -227,21 +227,44 @@ class Predicate(Operand):
     __hash__ = object.__hash__
 
 
+class Choice(NamedTuple):
+    """What an int argument chooses from: checked at every call.
+
+    Attributes:
+        place: where the int stands among the ints of the arguments.
+        size: from how many operands it chooses.
+        what: what messages call it, ``"a label"``, where it counts from 0 only; else it may count from the end.
+    """
+
+    place: int
+    size: int
+    what: str = ""
+
+
 class Index(Operand):
     """An int argument: which operand ``take`` chooses, decided at every call.
 
-    One leaf of the program belongs to an argument and the number of operands that it chooses from, so that it can be
-    checked, and counted from the end where it is negative, before the program runs.
+    One leaf of the program belongs to a ``Choice``, so that the int can be checked, and counted from the end where it
+    is negative and may be, before the program runs.
     """
 
-    __slots__ = ("_batched", "_flat", "_recorder", "_sizes")
+    __slots__ = ("_batched", "_choices", "_flat", "_recorder", "_what")
     chosen_later = True
 
-    def __init__(self, recorder: Recorder, sizes: dict[tuple[int, int], int], flat: int, batched: bool) -> None:
+    def __init__(
+        self, recorder: Recorder, choices: dict[Choice, int], flat: int, batched: bool, what: str = ""
+    ) -> None:
         self._recorder = recorder
-        self._sizes = sizes  # (flat position, number of operands): number of the leaf
+        self._choices = choices  # with the number of the leaf
         self._flat = flat
         self._batched = batched
+        self._what = what
+
+    def __micrograd_choice__(self, what: str, size: int) -> Any:
+        """Return the index as one that does not count from the end; who asks first says what it is."""
+        if self._what:
+            return self
+        return Index(self._recorder, self._choices, self._flat, self._batched, what)
 
     def __micrograd_op__(self, op: Op, operands: tuple[Any, ...]) -> Any:
         """Let ``take`` choose by this index; refuse anything else."""
@@ -251,7 +274,8 @@ class Index(Operand):
         if not values:
             raise IndexError("take() of no operands")
         recorder = self._recorder
-        number = self._sizes.setdefault((self._flat, len(values)), len(self._sizes))
+        choice = Choice(self._flat, len(values), self._what)
+        number = self._choices.setdefault(choice, len(self._choices))
         leaf = recorder.leaf("sample_index" if self._batched else "index", number)
         places = [recorder.place(x) for x in values]
         return Input(recorder, recorder.emit("take", (*places, leaf)))

@@ -18,7 +18,7 @@ from micrograd.compiler.kernel import Shape
 from micrograd.compiler.outcome import Outcome
 from micrograd.compiler.program import Program
 from micrograd.compiler.python_source import Plain
-from micrograd.compiler.trace import Recorder, record
+from micrograd.compiler.trace import Choice, Recorder, record
 from micrograd.engine import Value
 from micrograd.functional import differentiated
 from micrograd.ops import operations
@@ -94,14 +94,14 @@ class Variant:
         with self.account.timed("capture"):
             self.arguments = Arguments(call)
             recorder = Recorder()
-            sizes: dict[bool, dict[tuple[int, int], int]] = {False: {}, True: {}}
-            symbols = self.arguments.symbols(recorder, sizes)
+            choices: dict[bool, dict[Choice, int]] = {False: {}, True: {}}
+            symbols = self.arguments.symbols(recorder, choices)
             plain = tuple([x for x, passed in zip(symbols, call) if not passed.by_name])
             keywords = {passed.name: x for x, passed in zip(symbols, call) if passed.by_name}
             captured = record(f, recorder, plain, keywords)
         self.parameters: list[Value] = recorder.parameters
-        self.indices = list(sizes[False])
-        self.sample_indices = list(sizes[True])
+        self.indices = list(choices[False])
+        self.sample_indices = list(choices[True])
         self.nodes = captured.count()
         table = operations()
         self.own_rows = [row for op in set(captured.ops) if (row := table.get(op)) is not None and not is_builtin(row)]
@@ -113,8 +113,8 @@ class Variant:
         self.asked: dict[Any, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
         self.latest = Request()
         self.is_flat = all(isinstance(tree, Leaf) for tree in self.arguments.trees)
-        self._uniform_ints = Choices(self.leaves, list(sizes[False]), batched=False)
-        self._sample_ints = Choices(self.leaves, list(sizes[True]), batched=True)
+        self._uniform_ints = Choices(self.leaves, self.indices, batched=False)
+        self._sample_ints = Choices(self.leaves, self.sample_indices, batched=True)
 
     def is_stale(self) -> bool:
         """Tell whether a user's operation in the function was defined anew since."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from micrograd.arrays import is_array
-from micrograd.errors import describe
+from micrograd.errors import describe, not_among
 from micrograd.ops import Operand
 
 __all__ = ["check_size", "is_chosen_later", "listed", "row_of", "unknown", "whole"]
@@ -49,21 +49,20 @@ def is_chosen_later(x: Any) -> bool:
 
 
 def whole(what: str, x: Any, size: int) -> Any:
-    """Return a label or a token as an int from 0 to ``size - 1``; what compiled code chooses by comes back as it is."""
+    """Return a label or a token as an int from 0 to ``size - 1``; compiled code asks the same of it at every call."""
     if is_chosen_later(x):
-        return x
-    allowed = f"an int from 0 to {size - 1}"
+        return x.__micrograd_choice__(what, size)
     if isinstance(x, float) and not (math.isfinite(x) and x == math.floor(x)):
-        raise ValueError(f"{what} is {allowed}, not {describe(x)}")
+        raise ValueError(not_among(what, size, describe(x)))
     try:
         number = operator.index(x)
     except TypeError:
         step = "; convert it with int(...)" if isinstance(x, float) else ""
-        raise TypeError(f"{what} is {allowed}, not {describe(x)}{step}") from None
+        raise TypeError(not_among(what, size, describe(x) + step)) from None
     if isinstance(x, bool):
-        raise TypeError(f"{what} is {allowed}, not {x}; convert it with int(...)")
+        raise TypeError(not_among(what, size, f"{x}; convert it with int(...)"))
     if not 0 <= number < size:
-        raise ValueError(f"{what} is {allowed}, not {number}")
+        raise ValueError(not_among(what, size, number))
     return number
 
 

@@ -70,8 +70,7 @@ def cross_entropy(logits: Any, labels: Any, *, reduce: str | None = "mean") -> A
     Args:
         logits: for one sample a list or array with a Value for every class; for a batch, one such row per sample.
         labels: for one sample an int from 0 to the number of classes - 1; for a batch, one int per row. Inside
-            ``micrograd.compile`` ints that are arguments choose at every call; there a negative one counts from the
-            end, as in ``micrograd.take``.
+            ``micrograd.compile`` ints that are arguments choose at every call.
         reduce: ``"mean"``, ``"sum"``, or ``None`` for a list of the single terms.
 
     Raises ``ValueError`` for a label that is out of range or not whole, numbers of rows and labels that differ, and an

@@ -32,6 +32,13 @@ class Operand:
         """Apply ``op`` to ``operands``, of which ``self`` is one."""
         return NotImplemented
 
+    def __micrograd_choice__(self, what: str, size: int) -> Any:
+        """Return this number that is not known yet as one that is refused, once it is, unless it chooses from ``size``.
+
+        Asked of kinds that are ``chosen_later``; ``what`` is how a message names the number.
+        """
+        return self
+
 
 def attach_operator(op: Op, operator: str) -> None:
     """Let Python's ``operator`` (``"add"``, ``"truediv"``, ``"neg"``) build nodes of ``op``, from either side."""

@@ -22,6 +22,7 @@ from micrograd.ops.table import Op
 class Operand:
     chosen_later: ClassVar[bool]
     def __micrograd_op__(self, op: Op, operands: tuple[Any, ...]) -> Any: ...
+    def __micrograd_choice__(self, what: str, size: int) -> Any: ...
 '''
 
 _TAIL = """\

@@ -28,7 +28,7 @@ from micrograd.compiler.chains import with_chains
 from micrograd.compiler.derive import gradient, tangent
 from micrograd.compiler.lower import lowered
 from micrograd.compiler.program import Program
-from micrograd.compiler.trace import Index, Input, Recorder, record
+from micrograd.compiler.trace import Choice, Index, Input, Recorder, record
 from micrograd.compiler.verify import verify
 
 inf, nan = math.inf, math.nan
@@ -51,11 +51,11 @@ def _network_program(**options: Any) -> Program:
     def leaf(kind: str, count: int) -> list[Any]:
         return [Input(recorder, recorder.leaf(kind, k)) for k in range(count)]
 
-    places: dict[tuple[int, int], int] = {}
-    of_all, of_samples = Index(recorder, {(0, 2): 0}, 0, False), Index(recorder, places, 1, True)
+    choices: dict[Choice, int] = {}
+    of_all, of_samples = Index(recorder, {Choice(0, 2): 0}, 0, False), Index(recorder, choices, 1, True)
     a, x = leaf("argument", 2), leaf("sample", 3)
     program = record(lambda *_: _network(w, a, x, of_all, of_samples), recorder, (), {})
-    assert places == {(1, 3): 0}
+    assert choices == {Choice(1, 3): 0}
     order = [w.index(p) for p in recorder.parameters]
     # Parameters are numbered as they are met; the tests keep the order of the list.
     program.operands = [

@@ -220,8 +220,33 @@ def test_eager_and_compiled_agree_with_tokens_chosen_at_run_time(backend: str) -
     for document in documents.tolist():
         assert one(document) == pytest.approx(model.loss(document).data, rel=1e-13)
     assert len(one.variants) == 1
-    with pytest.raises(IndexError, match="index 5 is out of range"):
-        one([4, 5, 0, 0, 4])
+
+
+def refusal_of(call: Any, *args: Any) -> str:
+    with pytest.raises(ValueError, match="is an int from 0 to") as caught:
+        call(*args)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [-1, 5])
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_compiled_code_refuses_the_same_tokens(place: int, wrong: int) -> None:
+    model = small()
+    tokens = [4, 0, 1, 2, 4]
+    tokens[place] = wrong
+    said = f"a token is an int from 0 to 4, not {wrong}"
+    assert refusal_of(model.loss, tokens) == said
+    assert refusal_of(mg.compile(model.loss, backend="python"), tokens) == f"tokens[{place}]: {said}"
+    batch = mg.compile(model.loss, batched="tokens", reduce="mean", backend="python")
+    assert refusal_of(batch, np.array([[4, 0, 1, 2, 4], tokens])) == f"tokens, element {place}: {said}"
+
+
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_a_compiled_embedding_refuses_the_same_tokens(wrong: int) -> None:
+    table = nn.Embedding(3, 2)
+    said = f"a row of {table!r} is an int from 0 to 2, not {wrong}"
+    assert refusal_of(table, wrong) == said
+    assert refusal_of(mg.compile(lambda t: mg.sum(table(t)), backend="python"), wrong) == f"t: {said}"
 
 
 @pytest.mark.slow

@@ -180,8 +180,10 @@ def test_a_label_is_chosen_at_run_time() -> None:
     batch = mg.compile(lambda label: nn.cross_entropy(w, label), batched="label", reduce="mean", backend="python")
     labels = np.array([0, 2, 2, 1])
     assert batch(labels) == pytest.approx(nn.cross_entropy([w] * 4, labels).data, rel=1e-15)
-    with pytest.raises(IndexError, match="index 3 is out of range"):
-        one(3)
+    for wrong in (-1, 3):  # as eager code says, though take() by itself counts from the end
+        for call, argument in ((one, wrong), (batch, np.array([0, wrong]))):
+            with pytest.raises(ValueError, match=f"label: a label is an int from 0 to 2, not {wrong}"):
+                call(argument)
 
 
 # --- what cannot be used ----------------------------------------------------------------------------------------
