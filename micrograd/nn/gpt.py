@@ -146,7 +146,7 @@ class GPT(Module):
                 logits, _ = self._step(tokens[i], i, pasts)
                 if i + 1 < len(tokens):
                     continue
-                token = _drawn([v.data / temperature for v in logits], source)
+                token = _drawn([v.data for v in logits], temperature, source)
                 if token == stop:
                     break
                 drawn.append(token)
@@ -183,12 +183,13 @@ class GPT(Module):
         return f"GPT({sizes}, {plurals}, {counted(self)})"
 
 
-def _drawn(logits: list[float], source: Source) -> int:
-    """Return a token drawn by the softmax of ``logits``."""
+def _drawn(logits: list[float], temperature: float, source: Source) -> int:
+    """Return a token drawn by the softmax of ``logits / temperature``."""
     if not all(math.isfinite(x) for x in logits):
         raise ValueError("the model's logits are not finite numbers: it broke down while it was trained")
     left = source.uniform(0.0, 1.0)
-    shares = softmax(logits)
+    largest = max(logits)
+    shares = softmax([(x - largest) / temperature for x in logits])  # the largest is 0, however cold it is
     for token, share in enumerate(shares):
         left -= share
         if left < 0.0:

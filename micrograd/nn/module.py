@@ -11,7 +11,7 @@ from micrograd.arrays import is_array
 from micrograd.engine import Value
 from micrograd.nn import state as states
 
-__all__ = ["Module", "counted"]
+__all__ = ["Module", "counted", "state_of"]
 
 
 class Module:
@@ -19,7 +19,8 @@ class Module:
 
     The parameters are the leaf Values among the attributes, in the order in which the attributes were set: Values
     themselves, other modules, and lists, tuples, dicts and arrays of them, however deep. A Value that is found several
-    times counts once, where it comes first. A subclass may say itself what it trains, by its own ``parameters()``.
+    times counts once, where it comes first. A subclass may say itself what it trains, by its own ``parameters()``;
+    what that leaves out is frozen, and saved with the rest.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -63,7 +64,7 @@ class Module:
             p._grad = 0.0
 
     def state_dict(self) -> dict[str, float]:
-        """Return the numbers of all parameters by name.
+        """Return the numbers of all parameters by name, frozen ones after the others.
 
         Raises ``ValueError`` where two parameters have one name, as those of a dict with the keys 1 and ``"1"`` have.
         """
@@ -110,7 +111,7 @@ class Module:
 
     def _unambiguous(self) -> dict[str, Value]:
         named: dict[str, Value] = {}
-        for name, p in self.named_parameters():
+        for name, p in state_of(self):
             if named.setdefault(name, p) is not p:
                 raise ValueError(f"two parameters of this {type(self).__name__} are named {name!r}; rename one of them")
         return named
@@ -126,6 +127,17 @@ class Module:
         for name, part in vars(self).items():
             lines += _lines(name, part, set())
         return "\n  ".join(lines)
+
+
+def state_of(module: Module) -> list[tuple[str, Value]]:
+    """Return every parameter with its name: what ``named_parameters()`` gives, then what is frozen."""
+    found: dict[Value, str] = {}
+    for name, p in module.named_parameters():
+        found.setdefault(p, name)
+    around = {id(module)}
+    for name, part in vars(module).items():
+        _name(part, name, found, around, frozen=True)
+    return [(name, p) for p, name in found.items()]
 
 
 def counted(module: Module) -> str:
@@ -174,8 +186,8 @@ def _collect(x: Any, found: dict[Value, None], around: set[int]) -> None:
                 _collect(part, found, around)
 
 
-def _name(x: Any, name: str, found: dict[Value, str], around: set[int]) -> None:
-    """Do what ``_collect`` does, with the name of every parameter."""
+def _name(x: Any, name: str, found: dict[Value, str], around: set[int], frozen: bool = False) -> None:
+    """Do what ``_collect`` does, with the name of every parameter; of those too that are frozen, if wanted."""
     if type(x) is Value:
         if x._op_row is None:
             found.setdefault(x, name)
@@ -187,12 +199,13 @@ def _name(x: Any, name: str, found: dict[Value, str], around: set[int]) -> None:
             if _overrides(x):
                 for inner, p in x.named_parameters():
                     found.setdefault(p, f"{name}.{inner}")
-                return
+                if not frozen:
+                    return
             parts: Iterator[tuple[str, Any]] = iter(vars(x).items())
         else:
             parts = _parts(x)
         for inner, part in parts:
-            _name(part, f"{name}.{inner}", found, around)
+            _name(part, f"{name}.{inner}", found, around, frozen)
 
 
 def _lines(name: str, x: Any, around: set[int]) -> list[str]:

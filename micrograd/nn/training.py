@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -24,9 +24,10 @@ from micrograd import _console
 from micrograd._modes import current, pause_gc, recording
 from micrograd.engine import Value
 from micrograd.errors import AnomalyError, ModelFileError, describe
+from micrograd.nn.module import Module, state_of
 from micrograd.nn.training_data import Samples, order
 from micrograd.nn.training_files import Best, Checkpoint, History
-from micrograd.nn.training_step import Objective, uninterrupted
+from micrograd.nn.training_step import Objective, mean_of, uninterrupted
 from micrograd.ops.floats import as_float
 
 __all__ = ["History", "fit"]
@@ -96,7 +97,7 @@ def fit(
             ``lambda ps: optim.clip_gradient_norm(ps, 1.0)``.
         validation: data whose mean loss is computed after each epoch.
         patience: stop when the validation loss has had no new minimum for so many epochs; and where the training ends
-            by itself, give the model the parameters that had the lowest.
+            by itself, or breaks down, give the model the parameters that had the lowest.
         checkpoint: a file that is written before the first epoch and after each one, whole or not at all: a kill at
             any moment leaves the last good one.
         resume: whether to go on from the checkpoint where the file exists, with the same bits as if the training had
@@ -108,8 +109,8 @@ def fit(
 
     Raises ``TypeError`` and ``ValueError`` for what cannot be trained on, naming the sample and the column, and for
     the checkpoint of another training (``ModelFileError``); ``AnomalyError`` where a loss or a gradient is not finite:
-    the parameters are then those after the step before. ``OSError`` where a checkpoint cannot be written: the model
-    has the parameters after the last epoch.
+    the parameters are then those after the step before, with ``patience`` those of the best epoch. ``OSError`` where a
+    checkpoint cannot be written: the model has the parameters after the last epoch.
     """
     for name, number, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("patience", patience, 1)):
         if name == "epochs" or number is not None:
@@ -127,7 +128,10 @@ def fit(
     held_out = None if validation is None else Samples(validation, "validation")
     size = min(batch_size or samples.count, samples.count)
     objective = Objective(loss, step, list(parameters.values()))
-    run = _Run(parameters, optimiser, objective, samples, size, seed, schedule, clip, held_out, patience, callback)
+    kept = _state(model, parameters)
+    run = _Run(
+        parameters, kept, optimiser, objective, samples, size, seed, schedule, clip, held_out, patience, callback
+    )
     # While a mode is open, every node looks it up: none is opened where there is nothing to change.
     with nullcontext() if current().recording else recording():
         objective.check(samples)
@@ -158,6 +162,17 @@ def _parameters(model: Any) -> dict[str, Value]:
     named = dict(model.named_parameters()) if callable(getattr(model, "named_parameters", None)) else {}
     if [*named.values()] == values:
         return named
+    return _by_position(values)
+
+
+def _state(model: Any, parameters: dict[str, Value]) -> dict[str, Value]:
+    """Return what a checkpoint holds: the parameters, and what a module keeps beside them."""
+    named = state_of(model) if isinstance(model, Module) else [*parameters.items()]
+    kept = dict(named)
+    return kept if len(kept) == len(named) else _by_position([p for _, p in named])
+
+
+def _by_position(values: Iterable[Value]) -> dict[str, Value]:
     return {str(i): p for i, p in enumerate(dict.fromkeys(values))}
 
 
@@ -181,6 +196,7 @@ class _Run:
     def __init__(
         self,
         parameters: dict[str, Value],
+        kept: dict[str, Value],
         optimiser: Any,
         objective: Objective,
         samples: Samples,
@@ -193,6 +209,7 @@ class _Run:
         callback: Callable[[History], Any] | None,
     ) -> None:
         self.names, self.parameters = list(parameters), list(parameters.values())
+        self.kept = kept
         self.optimiser, self.objective = optimiser, objective
         self.samples, self.batch_size, self.held_out = samples, batch_size, held_out
         self.seed = None if batch_size == samples.count else seed
@@ -217,7 +234,7 @@ class _Run:
             "seed": self.seed,
             "validation": self.held_out is not None,
         }
-        self.checkpoint = Checkpoint(path, self.names, text, about)
+        self.checkpoint = Checkpoint(path, list(self.kept), text, about)
         if not (resume and os.path.exists(path)):
             self.save()
             return
@@ -233,11 +250,13 @@ class _Run:
 
     def save(self) -> None:
         if self.checkpoint is not None:
-            numbers = [p.data for p in self.parameters]
-            self.checkpoint.write(numbers, self.optimiser.state_dict(), self.history, self.best)
+            self.checkpoint.write(self.numbers(), self.optimiser.state_dict(), self.history, self.best)
+
+    def numbers(self) -> list[float]:
+        return [p.data for p in self.kept.values()]
 
     def give(self, numbers: Sequence[float]) -> None:
-        for p, x in zip(self.parameters, numbers):
+        for p, x in zip(self.kept.values(), numbers):
             p.data = x
 
     # --- the loop ---------------------------------------------------------------------------------------------
@@ -259,10 +278,20 @@ class _Run:
             if shown:
                 _console.say(f"interrupted: the model is as after step {history.steps}")
             return history
-        if self.patience is not None and self.best is not None:
-            with uninterrupted():
-                self.give(self.best.numbers)
+        except AnomalyError as error:
+            where = f"epoch {history.epochs + 1}, after step {history.steps}"
+            now = f"those after epoch {history.best_epoch}, the best" if self.bring_back_best() else "as they were then"
+            raise AnomalyError(f"{where}: {error}; the parameters are {now}") from error
+        self.bring_back_best()
         return history
+
+    def bring_back_best(self) -> bool:
+        """Give the model the parameters with the lowest validation loss, where patience watches it."""
+        if self.patience is None or self.best is None:
+            return False
+        with uninterrupted():
+            self.give(self.best.numbers)
+        return True
 
     def out_of_patience(self) -> bool:
         history = self.history
@@ -281,14 +310,14 @@ class _Run:
             batch = indices[start : start + self.batch_size]
             with pause_gc():
                 found = self.gradient(batch)
-            mean = math.fsum(found) / len(found)
+            mean = mean_of(found)
             rate = self.step(mean)
             losses += found
             if not by_epoch:
                 speed = len(batch) / max(time.perf_counter() - before, 1e-9)
                 advance(_figures(mean, rate, speed, history.validation[-1:]))
         self.refuse_anomaly()
-        loss = math.fsum(losses) / samples.count
+        loss = mean_of(losses)
         speed = samples.count / max(time.perf_counter() - begun, 1e-9)
         held_out = None if self.held_out is None else self.objective.mean(self.held_out)
         with uninterrupted():
@@ -297,7 +326,7 @@ class _Run:
             if held_out is not None:
                 history.validation.append(held_out)
                 if self.best is None or held_out < self.best.loss:
-                    self.best = Best(held_out, [p.data for p in self.parameters])
+                    self.best = Best(held_out, self.numbers())
                     history.best_epoch = history.epochs
             history.seconds.append(time.perf_counter() - begun)
         try:
@@ -314,13 +343,13 @@ class _Run:
         """Compute the gradients of a step, refuse those that are not finite, and clip the others."""
         try:
             losses = self.objective.gradient(self.samples, batch)
-            if not all(map(math.isfinite, [p._grad for p in self.parameters])):
-                bad = next(i for i, p in enumerate(self.parameters) if not math.isfinite(p._grad))
-                g = self.parameters[bad]._grad
-                raise AnomalyError(f"the gradient of {self.names[bad]} is {g}")
-        except AnomalyError as error:
-            where = f"step {self.history.steps + 1}, epoch {self.history.epochs + 1}"
-            raise AnomalyError(f"{where}: {error}; the parameters were not changed") from error
+        except AnomalyError:
+            self.refuse_anomaly()  # where parameters overflowed in the step before, that is the cause
+            raise
+        if not all(map(math.isfinite, [p._grad for p in self.parameters])):
+            self.refuse_anomaly()
+            bad = next(i for i, p in enumerate(self.parameters) if not math.isfinite(p._grad))
+            raise AnomalyError(f"the gradient of {self.names[bad]} is {self.parameters[bad]._grad}")
         if self.clip is not None:
             self.clip(self.parameters)
         return losses
@@ -348,11 +377,10 @@ class _Run:
         return float(rate)
 
     def refuse_anomaly(self) -> None:
-        """Keep parameters that overflowed out of the checkpoint."""
+        """Raise for parameters that overflowed; they never reach a checkpoint."""
         for name, p in zip(self.names, self.parameters):
             if not math.isfinite(p.data):
-                epoch = self.history.epochs + 1
-                raise AnomalyError(f"the parameter {name} became {p.data} in epoch {epoch}; is lr too large?")
+                raise AnomalyError(f"the parameter {name} became {p.data} (is lr too large?)")
 
 
 def _nothing(_: str) -> None:

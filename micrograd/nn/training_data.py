@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from micrograd._structure import mapped
 from micrograd.arrays import data_of, is_array
 from micrograd.engine import Value
 from micrograd.errors import describe
@@ -64,6 +66,19 @@ class Samples:
     def __getitem__(self, i: int) -> tuple[Any, ...]:
         return tuple([column[i] for column in self.columns])
 
+    def sample(self, i: int, floats: Collection[int]) -> tuple[Any, ...]:
+        """Return a sample with floats in place of whole numbers in the columns ``floats``."""
+        return tuple([mapped(_as_floats, x) if k in floats else x for k, x in enumerate(self[i])])
+
+    def readings(self) -> Iterator[tuple[int, ...]]:
+        """Yield which columns of whole numbers to take for floats: none, one of them, two, ... all.
+
+        In compiled code ints only choose, as labels and tokens do; features that happen to be whole are numbers.
+        """
+        whole = [position for position, is_whole in enumerate(self._whole) if is_whole]
+        for count in range(len(whole) + 1):
+            yield from itertools.combinations(whole, count)
+
     def _columns(self, data: Any) -> list[Any]:
         if isinstance(data, tuple):
             if not data:
@@ -114,7 +129,7 @@ class Samples:
                 seen.add(shape)
                 self._probes[i] = None
             for way, x in leaves:
-                if type(x) is int or (not isinstance(x, (bool, float)) and hasattr(type(x), "__index__")):
+                if _is_whole(x):
                     if smallest is None or x < smallest[0]:
                         smallest = (x, i)
                     if largest is None or x > largest[0]:
@@ -148,8 +163,8 @@ class Samples:
         for i in self._probes:
             yield i, f"{self.what}: sample {i} ({', '.join(_described(shapes[i]) for shapes in self._shapes)})"
 
-    def arrays(self, ints: bool = True) -> list[Any]:
-        """Return the columns as arrays, which compiled code takes; lists of whole numbers as ints, if wanted.
+    def arrays(self, floats: Collection[int] = ()) -> list[Any]:
+        """Return the columns as arrays, which compiled code takes: whole numbers as ints, in ``floats`` as floats.
 
         Raises ``ValueError`` for samples of different shapes.
         """
@@ -163,11 +178,20 @@ class Samples:
                     )
             if not is_array(column):
                 column = data_of(list(column))
-                column = column.astype(int) if whole and ints else column
-            elif not ints and column.dtype.kind in "iu":
-                column = column.astype(float)
-            arrays.append(column)
+                column = column.astype(int) if whole else column
+            arrays.append(_as_floats(column) if position in floats else column)
         return arrays
+
+
+def _as_floats(x: Any) -> Any:
+    """Return a whole number as a float, an array of them as one of floats, anything else as it is."""
+    if is_array(x):
+        return x.astype(float) if x.dtype.kind in "iu" else x
+    return float(x) if _is_whole(x) else x
+
+
+def _is_whole(x: Any) -> bool:
+    return type(x) is int or (not isinstance(x, (bool, float)) and hasattr(type(x), "__index__"))
 
 
 def _is_plain(column: Any) -> bool:

@@ -11,11 +11,11 @@ from typing import Any
 
 from micrograd._modes import pause_gc
 from micrograd.engine import Value
-from micrograd.errors import AnomalyError, TraceError, describe
+from micrograd.errors import AnomalyError, describe
 from micrograd.nn.training_data import Samples
 from micrograd.ops.floats import as_float
 
-__all__ = ["Objective", "uninterrupted"]
+__all__ = ["Objective", "mean_of", "uninterrupted"]
 
 _AGREE = 1e-6  # between a step and the mean of the loss: fastmath is allowed, a sum in place of a mean is not
 
@@ -31,7 +31,8 @@ class Objective:
             )
         self._loss, self._step, self._parameters = loss, step, parameters
         self._compiled = not isinstance(loss, type) and callable(getattr(loss, "backward", None))
-        self._arrays: dict[Samples, list[Any]] = {}
+        self._arrays: dict[Samples, list[Any]] = {}  # for a compiled step
+        self._floats: dict[Samples, tuple[int, ...]] = {}  # for a compiled loss: columns that it does not take as ints
 
     def check(self, samples: Samples) -> None:
         """Try the loss on samples that stand for all, and the step on two of them; nothing is changed."""
@@ -39,6 +40,8 @@ class Objective:
         try:
             for i, name in samples.probes():
                 try:
+                    if self._compiled and samples not in self._floats:
+                        self._floats[samples] = self._reading(samples, i)
                     self._value(samples, i, backward=self._compiled)
                 except ValueError as error:
                     raise ValueError(f"{name}: {error}") from error
@@ -56,13 +59,13 @@ class Objective:
     def _check_step(self, samples: Samples) -> None:
         """Compare value and gradient of the step with those of the loss; a copy of the model has the same values."""
         some = list(dict.fromkeys([0, samples.count - 1]))
-        self._arrays[samples] = samples.arrays()
-        try:
-            found, slopes = self._with_gradient(lambda: self._step.backward(*self._batch(samples, some)))
-        except TraceError:  # it computes with whole numbers, and ints only choose; those of a list may be floats
-            self._arrays[samples] = samples.arrays(ints=False)
-            found, slopes = self._with_gradient(lambda: self._step.backward(*self._batch(samples, some)))
-        expected, wanted = self._with_gradient(lambda: math.fsum(self._each(samples, some)) / len(some))
+
+        def run(floats: tuple[int, ...]) -> Any:
+            self._arrays[samples] = samples.arrays(floats)
+            return self._step.backward(*self._batch(samples, some))
+
+        (_, found), slopes = self._with_gradient(lambda: self._read(samples, run))
+        expected, wanted = self._with_gradient(lambda: mean_of(self._each(samples, some)))
         number = as_float(found)
         if number is None or not _agree(number, expected):
             raise ValueError(
@@ -75,6 +78,21 @@ class Objective:
                 f"step gives the model another gradient than loss, for samples {some}: compile the same function, of"
                 " this model and not of a copy"
             )
+
+    def _reading(self, samples: Samples, i: int) -> tuple[int, ...]:
+        """Return the columns whose whole numbers a compiled loss does not take for ints, by a trial."""
+        return self._read(samples, lambda floats: self._loss(*samples.sample(i, floats)))[0]
+
+    def _read(self, samples: Samples, run: Callable[[tuple[int, ...]], Any]) -> tuple[tuple[int, ...], Any]:
+        """Return the first reading of the whole numbers that compiled code takes, and what it makes of it."""
+        refused: TypeError | None = None
+        for floats in samples.readings():
+            try:
+                return floats, run(floats)
+            except TypeError as error:
+                refused = refused or error
+        assert refused is not None  # there is always one reading
+        raise refused
 
     def _with_gradient(self, run: Callable[[], Any]) -> tuple[Any, list[float]]:
         for p in self._parameters:
@@ -95,7 +113,7 @@ class Objective:
     def _value(self, samples: Samples, i: int, *, backward: bool, share: float = 1.0) -> float:
         """Return the loss of a sample, and add ``share`` times its gradient (a compiled loss: all of it)."""
         call = self._loss.backward if self._compiled and backward else self._loss  # type: ignore[attr-defined]
-        out = call(*samples[i])
+        out = call(*(samples.sample(i, self._floats[samples]) if self._compiled else samples[i]))
         number = as_float(out) if self._compiled else out.data if isinstance(out, Value) else None
         if number is None:
             raise TypeError(f"loss returns one Value, the loss of one sample; for sample {i} it gave {describe(out)}")
@@ -121,12 +139,19 @@ class Objective:
         """Return the mean loss of all samples."""
         with pause_gc():
             if self._step is None:
-                total = math.fsum(self._value(samples, i, backward=False) for i in range(samples.count))
-                return total / samples.count
+                return mean_of([self._value(samples, i, backward=False) for i in range(samples.count)])
             number = float(self._step(*self._arrays[samples]))
         if not math.isfinite(number):
             raise AnomalyError(f"the mean loss of {samples.what} is {number}")
         return number
+
+
+def mean_of(numbers: Sequence[float]) -> float:
+    """Return the mean of finite numbers, also where their sum is not a float any more."""
+    try:
+        return math.fsum(numbers) / len(numbers)
+    except OverflowError:
+        return math.fsum([x / len(numbers) for x in numbers])
 
 
 def _agree(a: float, b: float, size: float = 0.0) -> bool:

@@ -139,7 +139,7 @@ class ExponentialRate:
 
     def __call__(self, k: int) -> float:
         """Return the factor of step ``k``."""
-        return float(self.decay) ** k
+        return _power(self.decay, k)
 
 
 @dataclass(frozen=True)
@@ -165,4 +165,11 @@ class StepRate:
 
     def __call__(self, k: int) -> float:
         """Return the factor of step ``k``."""
-        return float(self.decay) ** (k // self.every)
+        return _power(self.decay, k // self.every)
+
+
+def _power(decay: float, k: int) -> float:
+    try:
+        return float(decay) ** k
+    except OverflowError:
+        return math.inf  # as the product of k factors is; what a learning rate may be, others say

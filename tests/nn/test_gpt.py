@@ -307,6 +307,16 @@ def test_drawing_fills_the_block_stops_and_is_seeded() -> None:
     assert all(p.grad == 0.0 for p in model.parameters())
 
 
+@pytest.mark.parametrize("temperature", [1e-320, 1e-6, 1e-2])
+def test_in_the_cold_the_likeliest_token_is_drawn(temperature: float) -> None:
+    model = small()
+    tokens = [4]
+    for _ in range(3):
+        logits = [v.data for v in model(tokens)[-1]]
+        tokens.append(logits.index(max(logits)))
+    assert model.generate(4, rng=random.Random(0), temperature=temperature)[:3] == tokens[1:]
+
+
 def test_drawing_keeps_no_graph() -> None:
     class Watched(nn.GPT):
         def _step(self, *arguments: Any) -> Any:

@@ -92,7 +92,7 @@ def test_what_a_subclass_says_itself_is_believed() -> None:
     assert len(model.parameters()) == 5
     names = ["parameters.0", "head.w.0", "head.w.1", "head.b"]
     assert [name for name, _ in model.inner.named_parameters()] == names  # type: ignore[attr-defined]
-    assert list(model.state_dict()) == [*[f"inner.{name}" for name in names], "scale"]
+    assert [name for name, _ in model.named_parameters()] == [*[f"inner.{name}" for name in names], "scale"]
     assert [p for _, p in model.named_parameters()] == model.parameters()
 
 
@@ -119,6 +119,23 @@ def test_a_state_goes_from_one_model_into_its_twin() -> None:
     assert twin.parameters()[0].grad == 3.0
     state["layers.0.neurons.0.w.0"] = 7.0  # a copy of the numbers, not the model itself
     assert model.parameters()[0].data != 7.0
+
+
+def test_a_state_holds_what_is_frozen_too() -> None:
+    def built(seed: int) -> nn.Module:
+        model, rng = nn.Module(), random.Random(seed)
+        model.inner, model.scale = Frozen(), Value(rng.random())  # type: ignore[attr-defined]
+        for p in [*model.inner.body.parameters(), *model.inner.head.parameters()]:  # type: ignore[attr-defined]
+            p.data = rng.random()
+        return model
+
+    model, twin = built(1), built(2)
+    trained = [name for name, _ in model.named_parameters()]
+    assert [*model.state_dict()] == [*trained, "inner.body.w.0", "inner.body.b"]
+    twin.load_state_dict(model.state_dict())
+    assert twin.state_dict() == model.state_dict()
+    assert twin.inner.body.b.data == model.inner.body.b.data  # type: ignore[attr-defined]
+    assert [*Frozen().state_dict()] == ["parameters.0", "head.w.0", "head.w.1", "head.b", "body.w.0", "body.b"]
 
 
 def test_numbers_of_other_kinds_become_floats() -> None:

@@ -155,9 +155,34 @@ def test_numbers_that_overflowed_do_not_reach_the_checkpoint(tmp_path: Path) -> 
     w = Value(1.0)
     model = nn.Module()
     model.w = w  # type: ignore[attr-defined]
-    with pytest.raises(mg.AnomalyError, match="the parameter w became -inf in epoch 1; is lr too large"):
+    with pytest.raises(
+        mg.AnomalyError, match=r"epoch 1, after step 1: the parameter w became -inf \(is lr too large\?\)"
+    ):
         nn.fit(model, [1e200], lambda x: w * x, optim.SGD([w], 1e200), epochs=3, checkpoint=file, progress=False)
     assert json.loads(file.read_text())["parameters"] == {"w": 1.0}
+
+
+def test_what_is_frozen_is_in_the_checkpoint(tmp_path: Path) -> None:
+    class Tuned(nn.Module):
+        def __init__(self, seed: int) -> None:
+            self.body, self.head = (nn.Neuron(1, rng=random.Random(seed + i)) for i in range(2))
+
+        def parameters(self) -> list[Value]:
+            return self.head.parameters()
+
+    def trained(model: Tuned, epochs: int, **options: Any) -> Tuned:
+        def loss(x: list[float]) -> Any:
+            return (model.head([model.body(x)]) - 1.0) ** 2
+
+        optimiser = optim.Adam(model.parameters(), 0.1)
+        nn.fit(model, [[1.0], [-2.0]], loss, optimiser, epochs=epochs, progress=False, **options)
+        return model
+
+    file = tmp_path / "training.json"
+    trained(Tuned(0), 2, checkpoint=file)
+    resumed, whole = trained(Tuned(5), 4, checkpoint=file), trained(Tuned(0), 4)
+    assert resumed.state_dict() == whole.state_dict()
+    assert resumed.body.b.data == Tuned(0).body.b.data
 
 
 # --- a real process, killed ------------------------------------------------------------------------------------

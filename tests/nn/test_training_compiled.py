@@ -89,6 +89,52 @@ def test_whole_numbers_choose_in_a_step(kind: Any) -> None:
     assert numbers(models[0]) == pytest.approx(numbers(models[1]), rel=1e-9)
 
 
+@pytest.mark.parametrize("kind", [list, np.array])
+@pytest.mark.parametrize("compiled_loss", [False, True])
+def test_whole_features_are_numbers_beside_labels_that_choose(kind: Any, compiled_loss: bool) -> None:
+    rng = random.Random(0)
+    points, labels = [[rng.randrange(17), rng.randrange(17)] for _ in range(9)], [i % 3 for i in range(9)]
+    results = []
+    for native in (False, True):
+        model = nn.MLP(2, [4, 3], rng=random.Random(1))
+
+        def loss(x: Any, y: Any, model: nn.MLP = model) -> Any:
+            return nn.cross_entropy(model(x), y)
+
+        step = None
+        function: Any = loss
+        if native and compiled_loss:
+            function = mg.compile(lambda x, y: loss(x, y), backend="python")
+        elif native:
+            step = mg.compile(lambda x, y: loss(x, y), batched=("x", "y"), reduce="mean", backend="python")
+        data = (kind(points), kind(labels))
+        optimiser = optim.SGD(model.parameters(), 0.01)
+        nn.fit(model, data, function, optimiser, epochs=4, step=step, progress=False)
+        results.append(numbers(model))
+    assert results[0] == pytest.approx(results[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_whole_labels_are_numbers_where_a_compiled_loss_computes_with_them(kind: Any) -> None:
+    points, labels = two_moons(12)
+    results = []
+    for column in (labels, kind([int(label) for label in labels])):
+        model = network(3)
+        loss = mg.compile(hinge(model), backend="python")
+        nn.fit(model, (points, column), loss, optim.SGD(model.parameters(), 0.1), epochs=2, progress=False)
+        results.append(numbers(model))
+    assert results[0] == results[1]
+
+
+def test_what_compiled_code_says_of_ints_is_said() -> None:
+    model = network(2)
+    step = mg.compile(
+        lambda x, y: model(x) if y > 0 else -model(x), batched=("x", "y"), reduce="mean", backend="python"
+    )
+    with pytest.raises(mg.TraceError, match="an int argument used as a number"):
+        fitted(model, (two_moons(4)[0], [1, -1, 1, -1]), step=step)
+
+
 def test_a_compiled_loss_of_one_sample_takes_samples_of_any_length() -> None:
     documents = [[1.0, 2.0], [3.0], [0.5, -1.0, 2.0], [1.5]]
     found = []
@@ -144,7 +190,7 @@ def test_a_loss_that_is_not_finite_stops_a_compiled_training() -> None:
     model.w = w  # type: ignore[attr-defined]
     optimiser = optim.SGD([w], 1e200)
     step = mg.compile(lambda x: (w * x) ** 2, batched="x", reduce="mean")
-    with pytest.raises(mg.AnomalyError, match=r"step 2, epoch 2: the mean loss of 1 samples is inf"):
+    with pytest.raises(mg.AnomalyError, match=r"epoch 2, after step 1: the mean loss of 1 samples is inf"):
         nn.fit(model, [1e3], lambda x: (w * x) ** 2, optimiser, epochs=9, step=step, progress=False)
     assert w.data == 1.0 - 1e200 * 2e6
 

@@ -466,7 +466,8 @@ def test_a_number_that_is_not_finite_stops_before_the_step(bad: str) -> None:
 
     optimiser = optim.SGD(model.parameters(), 0.1, momentum=0.9)
     what = r"loss of data sample \d" if bad == "loss" else "gradient of layers.0.neurons.0.w.0"
-    message = f"step 7, epoch 2: the {what} is {'inf' if bad == 'loss' else 'nan'}; the parameters were not changed"
+    number = "inf" if bad == "loss" else "nan"
+    message = f"epoch 2, after step 6: the {what} is {number}; the parameters are as they were then"
     with pytest.raises(mg.AnomalyError, match=message):
         nn.fit(model, (X4, Y4), loss, optimiser, epochs=5, batch_size=1, progress=False, clip=clip)
     assert same(numbers(model), kept[0])
@@ -479,7 +480,7 @@ def test_numbers_that_are_not_finite_at_the_start_or_in_the_validation() -> None
     with pytest.raises(mg.AnomalyError, match="the loss of data sample 0 is inf"):
         nn.fit(model, [1e200], lambda x: w * x * x, optim.SGD([w], 0.1), epochs=1)
     assert w.data == 1.0
-    with pytest.raises(mg.AnomalyError, match="the loss of validation sample 1 is inf"):
+    with pytest.raises(mg.AnomalyError, match="epoch 1, after step 1: the loss of validation sample 1 is inf"):
         nn.fit(
             model,
             [1.0],
@@ -490,6 +491,49 @@ def test_numbers_that_are_not_finite_at_the_start_or_in_the_validation() -> None
             progress=False,
         )
     assert w.data == 1.0 - 4e20
+
+
+def test_parameters_that_overflowed_are_named_where_the_next_step_fails() -> None:
+    w = Value(1.0)
+    message = (
+        r"epoch 1, after step 1: the parameter 0 became -inf \(is lr too large\?\); the parameters are as they were"
+    )
+    with pytest.raises(mg.AnomalyError, match=message):
+        nn.fit(
+            Holder([w]), [1e200, 1e200], lambda x: w * x, optim.SGD([w], 1e200), epochs=3, batch_size=1, progress=False
+        )
+    assert w.data == -math.inf
+
+
+def test_the_best_comes_back_where_the_training_breaks_down() -> None:
+    w, losses = Value(1.0), iter([0.0, 3.0, 2.0, 5.0, math.inf])  # the first for the trial before the training
+    kept: list[float] = []
+
+    def loss(x: float) -> Any:
+        return w * x if x else w * 0.0 + next(losses)
+
+    message = "epoch 4, after step 4: the loss of validation sample 0 is inf; the parameters are those after epoch 2"
+    with pytest.raises(mg.AnomalyError, match=message):
+        nn.fit(
+            Holder([w]),
+            [1.0],
+            loss,
+            optim.SGD([w], 0.1),
+            epochs=9,
+            validation=[0.0],
+            patience=5,
+            progress=False,
+            callback=lambda h: kept.append(w.data),
+        )
+    assert w.data == kept[1] != kept[2]
+
+
+def test_losses_whose_sum_is_no_float_have_a_mean() -> None:
+    w = Value(1.0)
+    history = nn.fit(
+        Holder([w]), [1.5e308, 1.7e308], lambda x: w * 0.0 + x, optim.SGD([w], 0.1), epochs=1, progress=False
+    )
+    assert history.losses == [1.6e308]
 
 
 def test_samples_may_be_dicts_and_text() -> None:

@@ -436,6 +436,7 @@ def test_schedules_are_their_formulas() -> None:
         expected = (k + 1) / 10 if k < 10 else expected if k < 50 else 0.1
         assert cosine(k) == pytest.approx(expected, rel=1e-12)
     assert (cosine(9), cosine(10)) == (1.0, 1.0)
+    assert optim.ExponentialRate(10)(400) == optim.StepRate(2, decay=10.0)(800) == math.inf  # refused as a rate
 
 
 def test_schedules_are_plain_data() -> None:
