@@ -51,7 +51,6 @@ class Linear(Module):
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
         row = row_of(self, x, len(self.w[0]))
-        # The row first: where it is made of symbols, one of them takes the operation at once.
         return [dot(row, w) for w in self.w]
 
     def __repr__(self) -> str:

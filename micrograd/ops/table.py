@@ -116,15 +116,15 @@ class Op:
         raise TypeError(f"{self.name}() takes {self.arity} operand{plural}, {len(operands)} came")
 
     def _dispatch(self, operands: tuple[Any, ...]) -> Any:
-        """Convert numbers to floats, then leave the rest to the first operand that knows all the others."""
+        """Convert numbers to floats, then leave the rest to the first kind of operand that knows all the others."""
         if len(operands) != self.arity is not None:
             self._refuse_arity(operands)
         flat: list[Any] = []
-        hosts: list[Operand] = []
+        hosts: dict[type, Operand] = {}  # one of each kind: asking every operand of a long row takes quadratic time
         strangers: list[Any] = []
         for x in operands:
             if isinstance(x, Operand):
-                hosts.append(x)
+                hosts.setdefault(type(x), x)
             elif (number := as_float(x)) is not None:
                 x = number
             else:
@@ -134,11 +134,14 @@ class Op:
             return self.forward(*flat)
         if _array_handler is not None and any(hasattr(type(x), "__array_function__") for x in strangers):
             return _array_handler(self, tuple(flat))
-        for x in hosts:
+        for x in hosts.values():
             result = x.__micrograd_op__(self, tuple(flat))
             if result is not NotImplemented:
                 return result
-        raise TypeError(f"{self.name}(): {not_a_number((strangers or hosts)[0], 'a real number or a Value')}")
+        if strangers:
+            raise TypeError(f"{self.name}(): {not_a_number(strangers[0], 'a real number or a Value')}")
+        kinds = " and ".join(kind.__name__ for kind in hosts)
+        raise TypeError(f"{self.name}(): {kinds} came together, and know nothing of each other")
 
     def contributions(
         self, g: Any, out: Any, operands: Sequence[Any], wanted: Sequence[bool] | None = None
