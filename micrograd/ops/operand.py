@@ -5,7 +5,8 @@ A kind of operand (a ``Value``, a symbol that is being traced) implements one me
     def __micrograd_op__(self, op, operands): ...
 
 which receives the operation and its flat operands, and returns the result, or ``NotImplemented`` when some other
-operand is of a kind that it does not know; so only one operand of each kind is asked. Operators, named methods and the functions of the table all arrive there.
+operand is of a kind that it does not know; so only one operand of each kind is asked. Operators, named methods and the
+functions of the table all arrive there.
 """
 
 from __future__ import annotations
