@@ -109,6 +109,7 @@ _NEXT_STEP = {
     "list": "use micrograd.array(...) or a loop",
     "tuple": "use micrograd.array(...) or a loop",
     "ndarray": "use micrograd.array(...)",
+    "Input": "compute with it as it is; derivatives are taken of the compiled function, as in f.jvp(...)",
     "Value": "it is a node already; +v makes a new node from it, v.data is its number",
 }
 

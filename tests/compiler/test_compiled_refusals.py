@@ -367,6 +367,12 @@ def test_a_symbol_and_something_that_is_no_number() -> None:
             mg.compile(f)(1.0)
 
 
+def test_a_derivative_inside_of_the_function_is_refused_with_the_way_out() -> None:
+    for f in (lambda x: mg.grad(lambda t: t**3)(x), lambda x: Value(x) ** 3):
+        with pytest.raises(TypeError, match=r"<symbol %0> .*; .* derivatives are taken of the compiled function"):
+            mg.compile(f)(2.0)
+
+
 def test_an_exception_of_the_function_s_own_passes_and_the_next_call_works() -> None:
     broken = True
 
