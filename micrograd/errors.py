@@ -65,7 +65,14 @@ class DrawingError(RuntimeError):
 
 
 class TraceError(TypeError):
-    """Raised where a function that is being compiled asks a symbol for its number; names the line."""
+    """Raised where a function that is being compiled asks a symbol for its number; names the line.
+
+    Where a function computes with an int argument, ``path`` is the position of the argument, then the keys of dicts.
+    """
+
+    def __init__(self, message: str, path: tuple[object, ...] | None = None) -> None:
+        self.path = path
+        super().__init__(message)
 
 
 class ExpressionError(ValueError):

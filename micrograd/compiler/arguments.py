@@ -29,6 +29,7 @@ class Leaf:
         shape: of one sample; ``None`` for a plain number.
         batched: whether there is one for every sample.
         first: the number of its first element among those of its kind, counted apart for batched ones.
+        path: the position of the argument, then the keys of dicts on the way.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Leaf:
     shape: tuple[int, ...] | None
     batched: bool
     first: int
+    path: tuple[Any, ...] = ()
 
     @property
     def size(self) -> int:
@@ -126,20 +128,20 @@ class Arguments:
         self.leaves: list[Leaf] = []
         self.trees: list[Any] = []
         self.spans: list[range] = []  # of each argument, among the leaves
-        for name, value, batched, _ in call:
+        for position, (name, value, batched, _) in enumerate(call):
             start = len(self.leaves)
-            self.trees.append(self._tree(value, name, batched))
+            self.trees.append(self._tree(value, name, batched, (position,)))
             self.spans.append(range(start, len(self.leaves)))
 
-    def _tree(self, x: Any, name: str, batched: bool) -> Any:
+    def _tree(self, x: Any, name: str, batched: bool, path: tuple[Any, ...]) -> Any:
         if isinstance(x, dict):
-            return {key: self._tree(part, f"{name}[{key!r}]", batched) for key, part in x.items()}
+            return {key: self._tree(part, f"{name}[{key!r}]", batched, (*path, key)) for key, part in x.items()}
         if isinstance(x, (list, tuple)):
-            parts = [self._tree(part, f"{name}[{i}]", batched) for i, part in enumerate(x)]
+            parts = [self._tree(part, f"{name}[{i}]", batched, path) for i, part in enumerate(x)]
             return getattr(type(x), "_make", type(x))(parts)
         shape = tuple(x.shape[1:] if batched else x.shape) if is_array(x) else None
         kind = "float" if _kind_of(x, batched) == "f" else "int"
-        leaf = Leaf(name, kind, shape, batched, self.counts[kind, batched])
+        leaf = Leaf(name, kind, shape, batched, self.counts[kind, batched], path)
         self.counts[kind, batched] += leaf.size
         self.leaves.append(leaf)
         return leaf
@@ -151,7 +153,7 @@ class Arguments:
             elements: list[Any] = []
             for k in range(leaf.first, leaf.first + leaf.size):
                 if leaf.kind == "int":
-                    elements.append(Index(recorder, choices[leaf.batched], k, leaf.batched))
+                    elements.append(Index(recorder, choices[leaf.batched], k, leaf))
                 else:
                     elements.append(Input(recorder, recorder.leaf("sample" if leaf.batched else "argument", k)))
             return from_flat(elements, leaf.shape) if leaf.shape else elements[0]

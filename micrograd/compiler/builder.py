@@ -81,8 +81,8 @@ class Builder:
         return Symbol(self, x) if number is None else number
 
     def place(self, x: Any) -> int:
-        """Return the instruction of a symbol or a float: the way back from ``symbol``."""
-        return x.id if type(x) is Symbol else self.constant(x)
+        """Return the instruction of a symbol or a number, an int in a user's rule too: the way back from ``symbol``."""
+        return x.id if type(x) is Symbol else self.constant(float(x))
 
     def program(self, **outputs: Any) -> Program:
         """Return what was written, as a program with these outputs."""
@@ -101,7 +101,7 @@ class Symbol(Operand):
     def __micrograd_op__(self, op: Op, operands: tuple[Any, ...]) -> Any:
         """Add the instruction that applies ``op``."""
         b = self._builder
-        return b.symbol(b.emit(op.name, tuple([x.id if type(x) is Symbol else b.constant(x) for x in operands])))
+        return b.symbol(b.emit(op.name, tuple(map(b.place, operands))))
 
     def _refuse(self, *others: Any) -> NoReturn:
         raise TypeError("a rule that decides by its operands cannot be compiled; write it with micrograd.where")

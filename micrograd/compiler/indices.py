@@ -42,8 +42,10 @@ class Choices:
         rows = None
         for i, leaf in self.sources:
             part = values[i].reshape(samples, leaf.size)
-            if part.dtype.kind == "u" and part.size and part.max() > _LARGEST:
-                raise IndexError(f"{leaf.name}: index {part.max()} is out of range for take()")
+            if part.dtype.kind == "u" and part.size and part.max() > _LARGEST:  # an int64 would wrap around
+                for choice in self.choices:
+                    if leaf.first <= choice.place < leaf.first + leaf.size:
+                        self._checked(int(part[:, choice.place - leaf.first].max()), choice)
             rows = part if rows is None else _beside(rows, part)
         assert rows is not None
         places = [choice.place for choice in self.choices]

@@ -9,13 +9,14 @@ The layout of the arguments is ``arguments.py``'s: this file is handed a functio
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from micrograd import _modes
 from micrograd.compiler.builder import Builder
@@ -24,6 +25,9 @@ from micrograd.engine import Value
 from micrograd.errors import TraceError, describe, not_a_number
 from micrograd.ops import Op, Operand, operations
 from micrograd.ops.floats import as_float
+
+if TYPE_CHECKING:
+    from micrograd.compiler.arguments import Leaf
 
 __all__ = ["Index", "Input", "Recorder", "capturing", "record"]
 
@@ -35,7 +39,7 @@ def capturing() -> bool:
     return _capturing.get()
 
 
-_PACKAGE = str(Path(__file__).parent.parent)
+_NOT_THE_USERS = (str(Path(__file__).parent.parent), contextlib.__file__)  # a decorated function passes the latter
 
 
 class Recorder(Builder):
@@ -206,6 +210,9 @@ class Predicate(Operand):
 
     __rand__, __ror__ = __and__, __or__
 
+    def __repr__(self) -> str:
+        return f"<comparison %{self._number}>"
+
     def _combined(self, other: Any, combine: Callable[[Any, Any], Any]) -> Any:
         if isinstance(other, bool):
             right: Any = float(other)
@@ -248,23 +255,23 @@ class Index(Operand):
     is negative and may be, before the program runs.
     """
 
-    __slots__ = ("_batched", "_choices", "_flat", "_recorder", "_what")
+    __slots__ = ("_argument", "_choices", "_flat", "_recorder", "_what")
     chosen_later = True
 
     def __init__(
-        self, recorder: Recorder, choices: dict[Choice, int], flat: int, batched: bool, what: str = ""
+        self, recorder: Recorder, choices: dict[Choice, int], flat: int, argument: Leaf, what: str = ""
     ) -> None:
         self._recorder = recorder
         self._choices = choices  # with the number of the leaf
         self._flat = flat
-        self._batched = batched
+        self._argument = argument
         self._what = what
 
     def __micrograd_choice__(self, what: str, size: int) -> Any:
         """Return the index as one that does not count from the end; who asks first says what it is."""
         if self._what:
             return self
-        return Index(self._recorder, self._choices, self._flat, self._batched, what)
+        return Index(self._recorder, self._choices, self._flat, self._argument, what)
 
     def __micrograd_op__(self, op: Op, operands: tuple[Any, ...]) -> Any:
         """Let ``take`` choose by this index; refuse anything else."""
@@ -276,25 +283,30 @@ class Index(Operand):
         recorder = self._recorder
         choice = Choice(self._flat, len(values), self._what)
         number = self._choices.setdefault(choice, len(self._choices))
-        leaf = recorder.leaf("sample_index" if self._batched else "index", number)
+        leaf = recorder.leaf("sample_index" if self._argument.batched else "index", number)
         places = [recorder.place(x) for x in values]
         return Input(recorder, recorder.emit("take", (*places, leaf)))
 
     def _refused(self, op: Op) -> NoReturn:
         raise TraceError(
             _at_line(
-                f"{op.name}() got an int argument, which only chooses in micrograd.take(values, index); pass a"
-                " float where a number is meant"
-            )
+                f"{op.name}() got the int argument {self._argument.name}, which only chooses in micrograd.take(values,"
+                " index); pass a float where a number is meant"
+            ),
+            self._argument.path,
         )
+
+    def __repr__(self) -> str:
+        return f"<int argument {self._argument.name}>"
 
     def _not_a_number(self, *others: Any) -> NoReturn:
         raise self._refusal()
 
     def _refusal(self) -> TraceError:
         return _refusal(
-            "an int argument used as a number or as an index of a list",
+            f"the int argument {self._argument.name} used as a number or as an index of a list",
             "choose with micrograd.take(values, index), or pass a float where a number is meant",
+            self._argument.path,
         )
 
     __bool__ = __int__ = __index__ = __float__ = _not_a_number
@@ -336,14 +348,14 @@ def record(f: Callable[..., Any], recorder: Recorder, arguments: tuple[Any, ...]
 # --- errors that name the user's line ---------------------------------------------------------------------------
 
 
-def _refusal(what: str, instead: str) -> TraceError:
-    return TraceError(_at_line(f"{what} is not possible while a function is compiled: {instead}"))
+def _refusal(what: str, instead: str, path: tuple[Any, ...] | None = None) -> TraceError:
+    return TraceError(_at_line(f"{what} is not possible while a function is compiled: {instead}"), path)
 
 
 def _at_line(message: str) -> str:
     """Return the message with the line of the user's code that led here."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
         frame = frame.f_back
     if frame is None:
         return message

@@ -9,18 +9,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from micrograd.arrays import is_array
-from micrograd.errors import describe, not_among
+from micrograd.errors import TraceError, describe, not_among
 from micrograd.ops import Operand
+from micrograd.ops.floats import as_int
 
 __all__ = ["check_size", "is_chosen_later", "listed", "row_of", "unknown", "whole"]
 
 
-def check_size(what: str, size: Any) -> None:
-    """Raise ``TypeError`` for a size that is not an int, ``ValueError`` for one below 1."""
-    if not isinstance(size, int) or isinstance(size, bool):
-        raise TypeError(f"the size of {what} is an int, not {describe(size)}")
-    if size < 1:
-        raise ValueError(f"the size of {what} is at least 1, not {size}")
+def check_size(what: str, size: Any) -> int:
+    """Return a size as a plain int; ``TypeError`` where it is none (NumPy's are), ``ValueError`` for one below 1."""
+    return as_int(f"the size of {what}", size, 1)
 
 
 def listed(x: Any, wanted: str) -> list[Any]:
@@ -56,6 +54,10 @@ def whole(what: str, x: Any, size: int) -> Any:
         raise ValueError(not_among(what, size, describe(x)))
     try:
         number = operator.index(x)
+    except TraceError as refusal:  # a symbol of a float; below its own words stands the line of the user's code
+        _, newline, line = str(refusal).partition("\n")
+        step = "pass ints to the compiled function (a bool is a float there)"
+        raise TraceError(not_among(what, size, f"the float {x!r}: {step}{newline}{line}")) from None
     except TypeError:
         step = "; convert it with int(...)" if isinstance(x, float) else ""
         raise TypeError(not_among(what, size, describe(x) + step)) from None

@@ -48,8 +48,7 @@ class CausalSelfAttention(Module):
     """
 
     def __init__(self, width: int, heads: int, *, init: Initialisation = "glorot", rng: Source | None = None) -> None:
-        check_size("a row", width)
-        check_size("heads", heads)
+        width, heads = check_size("a row", width), check_size("heads", heads)
         if width % heads:
             raise ValueError(f"{heads} heads do not divide a row of {width}; choose a width such as {heads * 4}")
         self.heads = heads
@@ -107,6 +106,7 @@ class Block(Module):
     """
 
     def __init__(self, width: int, heads: int, *, init: Initialisation = "glorot", rng: Source | None = None) -> None:
+        width = check_size("a row", width)
         self.norm = RMSNorm(width)
         with scope("attention"):
             self.attention = CausalSelfAttention(width, heads, init=init, rng=rng)

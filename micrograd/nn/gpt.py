@@ -15,6 +15,7 @@ from micrograd.nn.linear import Embedding, Linear, RMSNorm
 from micrograd.nn.losses import cross_entropy
 from micrograd.nn.module import Module, counted
 from micrograd.ops import softmax
+from micrograd.ops.floats import as_float
 
 __all__ = ["GPT"]
 
@@ -59,8 +60,8 @@ class GPT(Module):
         *,
         rng: Source | None = None,
     ) -> None:
-        for what, size in (("a vocabulary", vocabulary), ("a block", block), ("a row", width), ("layers", layers)):
-            check_size(what, size)
+        vocabulary, block = check_size("a vocabulary", vocabulary), check_size("a block", block)
+        width, layers = check_size("a row", width), check_size("layers", layers)
         source = source_of(rng)
 
         def init() -> float:
@@ -133,8 +134,7 @@ class GPT(Module):
         4
         """
         source = source_of(rng)
-        if not isinstance(temperature, (int, float)) or not 0.0 < temperature < math.inf:
-            raise ValueError(f"the temperature is a positive number, not {describe(temperature)}")
+        divisor = _divisor(temperature)
         vocabulary, block = len(self.token.w), len(self.position.w)
         if stop is not None:
             stop = whole("the token that stops", stop, vocabulary)
@@ -146,7 +146,7 @@ class GPT(Module):
                 logits, _ = self._step(tokens[i], i, pasts)
                 if i + 1 < len(tokens):
                     continue
-                token = _drawn([v.data for v in logits], temperature, source)
+                token = _drawn([v.data for v in logits], divisor, source)
                 if token == stop:
                     break
                 drawn.append(token)
@@ -181,6 +181,17 @@ class GPT(Module):
         heads, layers = self.layers[0].attention.heads, len(self.layers)
         plurals = f"{heads} head{'s'[: heads > 1]}, {layers} layer{'s'[: layers > 1]}"
         return f"GPT({sizes}, {plurals}, {counted(self)})"
+
+
+def _divisor(temperature: Any) -> float:
+    """Return a temperature as a float; ``ValueError`` where it is not a number above 0 that a float can hold."""
+    try:
+        number = as_float(temperature)
+    except OverflowError:
+        number = None
+    if number is None or not 0.0 < number < math.inf:
+        raise ValueError(f"the temperature is a positive number, not {describe(temperature)}")
+    return number
 
 
 def _drawn(logits: list[float], temperature: float, source: Source) -> int:

@@ -61,7 +61,7 @@ class Neuron(Module):
         fused: bool = False,
         rng: Source | None = None,
     ) -> None:
-        check_size("a neuron", nin)
+        nin = check_size("a neuron", nin)
         self.nonlin = nonlin
         self.activation = check_activation(activation)
         self.fused = fused
@@ -116,8 +116,7 @@ class Layer(Module):
         fused: bool = False,
         rng: Source | None = None,
     ) -> None:
-        check_size("a layer", nout)
-        check_size("a neuron", nin)
+        nout, nin = check_size("a layer", nout), check_size("a neuron", nin)
         draw = weights(init, nin, nout, rng)
         self.neurons = []
         for i in range(nout):
@@ -173,15 +172,14 @@ class MLP(Module):
         fused: bool = False,
         rng: Source | None = None,
     ) -> None:
-        if isinstance(nouts, int):
+        if not isinstance(nouts, Iterable):
             raise TypeError(
                 f"the sizes of an MLP's layers are a list, as in MLP(2, [16, 16, 1]), not {describe(nouts)}"
             )
         sizes = [nin, *nouts]
         if len(sizes) == 1:
             raise ValueError("an MLP needs at least one layer, as in MLP(2, [16, 16, 1])")
-        for size in sizes:
-            check_size("a layer", size)
+        sizes = [check_size("a layer", size) for size in sizes]
         self.layers = []
         for i in range(len(sizes) - 1):
             nonlin = i != len(sizes) - 2

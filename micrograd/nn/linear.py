@@ -45,8 +45,7 @@ class Linear(Module):
         rng: Source | None = None,
         label: str = "w",
     ) -> None:
-        check_size("a linear map", nin)
-        check_size("a linear map", nout)
+        nin, nout = check_size("a linear map", nin), check_size("a linear map", nout)
         self.w = _matrix(nout, nin, weights(init, nin, nout, rng), label)
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
@@ -85,8 +84,7 @@ class Embedding(Module):
         rng: Source | None = None,
         label: str = "w",
     ) -> None:
-        check_size("an embedding", count)
-        check_size("an embedding", width)
+        count, width = check_size("an embedding", count), check_size("an embedding", width)
         self.w = _matrix(count, width, weights(init, count, width, rng), label)
 
     def __call__(self, token: Any) -> list[Any]:
@@ -116,7 +114,7 @@ class RMSNorm(Module):
     """
 
     def __init__(self, width: int, *, epsilon: float = 1e-5) -> None:
-        check_size("a norm", width)
+        width = check_size("a norm", width)
         if not 0.0 <= epsilon < math.inf:
             raise ValueError(f"epsilon is a number from 0 on, not {epsilon!r}")
         self.width = width

@@ -1,7 +1,8 @@
 """Losses: one number that says how far a model is off, over one sample or a batch.
 
 All take lists or arrays, work on Values and inside ``micrograd.compile``, and give by default the mean over the batch.
-Those on logits never form a probability first, so they neither overflow nor lose small ones, however large the logits.
+Those on logits never form a probability first, so they lose no small ones, and nothing overflows before the loss
+itself, or the sum of a batch, does.
 
 >>> from micrograd import Value
 >>> logits = [Value(1e300), Value(0.0)]

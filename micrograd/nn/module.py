@@ -50,13 +50,7 @@ class Module:
         The name is the way to it: attributes, places in lists, keys of dicts, as in ``layers.0.neurons.3.w.1``. What
         only an overridden ``parameters()`` knows is named by its place there, ``parameters.7``.
         """
-        found: dict[Value, str] = {}
-        around = {id(self)}
-        for name, part in vars(self).items():
-            _name(part, name, found, around)
-        if not _overrides(self):
-            return [(name, p) for p, name in found.items()]
-        return [(found.get(p, f"parameters.{i}"), p) for i, p in enumerate(self.parameters())]
+        return _named(self, {})
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0; ``backward()`` adds, so call this before each step."""
@@ -135,8 +129,9 @@ def state_of(module: Module) -> list[tuple[str, Value]]:
     for name, p in module.named_parameters():
         found.setdefault(p, name)
     around = {id(module)}
+    said: _Said = {}
     for name, part in vars(module).items():
-        _name(part, name, found, around, frozen=True)
+        _name(part, name, found, around, said, frozen=True)
     return [(name, p) for p, name in found.items()]
 
 
@@ -186,7 +181,33 @@ def _collect(x: Any, found: dict[Value, None], around: set[int]) -> None:
                 _collect(part, found, around)
 
 
-def _name(x: Any, name: str, found: dict[Value, str], around: set[int], frozen: bool = False) -> None:
+_Said = dict[int, list[tuple[str, Value]]]
+"""What modules with their own ``parameters()`` named so far, by their ids."""
+
+
+def _named(module: Module, said: _Said) -> list[tuple[str, Value]]:
+    """Do what ``named_parameters`` does; what is in ``said`` is not asked again."""
+    said[id(module)] = []  # while it is being asked: a part that knows it and asks it again would never end
+    found: dict[Value, str] = {}
+    around = {id(module)}
+    for name, part in vars(module).items():
+        _name(part, name, found, around, said)
+    if _overrides(module):
+        named = [(found.get(p, f"parameters.{i}"), p) for i, p in enumerate(module.parameters())]
+    else:
+        named = [(name, p) for p, name in found.items()]
+    said[id(module)] = named
+    return named
+
+
+def _named_by(x: Module, said: _Said) -> list[tuple[str, Value]]:
+    """Return what a part with its own ``parameters()`` names; it may have its own ``named_parameters()`` too."""
+    if type(x).named_parameters is not Module.named_parameters:
+        return x.named_parameters()
+    return said[id(x)] if id(x) in said else _named(x, said)
+
+
+def _name(x: Any, name: str, found: dict[Value, str], around: set[int], said: _Said, frozen: bool = False) -> None:
     """Do what ``_collect`` does, with the name of every parameter; of those too that are frozen, if wanted."""
     if type(x) is Value:
         if x._op_row is None:
@@ -197,7 +218,7 @@ def _name(x: Any, name: str, found: dict[Value, str], around: set[int], frozen: 
         around.add(id(x))
         if isinstance(x, Module):
             if _overrides(x):
-                for inner, p in x.named_parameters():
+                for inner, p in _named_by(x, said):
                     found.setdefault(p, f"{name}.{inner}")
                 if not frozen:
                     return
@@ -205,7 +226,7 @@ def _name(x: Any, name: str, found: dict[Value, str], around: set[int], frozen: 
         else:
             parts = _parts(x)
         for inner, part in parts:
-            _name(part, f"{name}.{inner}", found, around, frozen)
+            _name(part, f"{name}.{inner}", found, around, said, frozen)
 
 
 def _lines(name: str, x: Any, around: set[int]) -> list[str]:

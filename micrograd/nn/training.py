@@ -16,19 +16,19 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from micrograd import _console
 from micrograd._modes import current, pause_gc, recording
 from micrograd.engine import Value
 from micrograd.errors import AnomalyError, ModelFileError, describe
-from micrograd.nn.module import Module, state_of
+from micrograd.nn.training_checks import check_optimiser, kept_by, parameters_of
 from micrograd.nn.training_data import Samples, order
-from micrograd.nn.training_files import Best, Checkpoint, History
+from micrograd.nn.training_files import Best, Checkpoint, History, Saved
 from micrograd.nn.training_step import Objective, mean_of, uninterrupted
-from micrograd.ops.floats import as_float
+from micrograd.ops.floats import as_float, as_int
 
 __all__ = ["History", "fit"]
 
@@ -102,7 +102,8 @@ def fit(
             any moment leaves the last good one.
         resume: whether to go on from the checkpoint where the file exists, with the same bits as if the training had
             never been interrupted: parameters, optimiser, its learning rate and other settings become those of the
-            file, so what an interrupted epoch had done is done again. If ``False``, begin anew, and replace it.
+            file, so what an interrupted epoch had done is done again. It has to be of this model, this data, this batch
+            size and seed; functions are not compared. If ``False``, begin anew, and replace it.
         callback: called with the history after each epoch, when its checkpoint is written: what it changes is not
             in that checkpoint.
         progress: whether to show loss, learning rate and speed.
@@ -112,82 +113,34 @@ def fit(
     the parameters are then those after the step before, with ``patience`` those of the best epoch. ``OSError`` where a
     checkpoint cannot be written: the model has the parameters after the last epoch.
     """
-    for name, number, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("patience", patience, 1)):
-        if name == "epochs" or number is not None:
-            _check_int(name, number, least)
-    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
-        raise TypeError(f"seed is an int or None, not {describe(seed)}")
+    epochs = as_int("epochs", epochs, 1)
+    batch_size = None if batch_size is None else as_int("batch_size", batch_size, 1)
+    patience = None if patience is None else as_int("patience", patience, 1)
+    seed = None if seed is None else as_int("seed", seed)
     for name, function in (("loss", loss), ("schedule", schedule), ("clip", clip), ("callback", callback)):
         if not callable(function) and (name == "loss" or function is not None):
             raise TypeError(f"{name} is a function, not {describe(function)}")
     if patience is not None and validation is None:
         raise ValueError("patience is about the validation loss: give validation=(X, y), the training data if need be")
-    parameters = _parameters(model)
-    _check_optimiser(optimiser, parameters, schedule, checkpoint)
+    parameters = parameters_of(model)
+    check_optimiser(optimiser, parameters, schedule, checkpoint)
     samples = Samples(data)
     held_out = None if validation is None else Samples(validation, "validation")
     size = min(batch_size or samples.count, samples.count)
     objective = Objective(loss, step, list(parameters.values()))
-    kept = _state(model, parameters)
+    kept = kept_by(model, parameters)
     run = _Run(
         parameters, kept, optimiser, objective, samples, size, seed, schedule, clip, held_out, patience, callback
     )
     # While a mode is open, every node looks it up: none is opened where there is nothing to change.
     with nullcontext() if current().recording else recording():
-        objective.check(samples)
-        if held_out is not None:
-            objective.check(held_out)
-        if checkpoint is not None:
-            run.open(checkpoint, model, bool(resume))
+        saved = None if checkpoint is None else run.open(checkpoint, model, bool(resume))
+        with run.trying(saved):
+            objective.check(samples)
+            if held_out is not None:
+                objective.check(held_out)
+        run.begin(saved)
         return run.train(epochs, progress)
-
-
-def _check_int(name: str, x: Any, least: int) -> None:
-    if not isinstance(x, int) or isinstance(x, bool):
-        raise TypeError(f"{name} is an int, not {describe(x)}")
-    if x < least:
-        raise ValueError(f"{name} is at least {least}, not {x}")
-
-
-def _parameters(model: Any) -> dict[str, Value]:
-    """Return the parameters by name, by position where the model has no names."""
-    if not callable(getattr(model, "parameters", None)):
-        raise TypeError(f"a model has parameters(), which returns the Values to train; {describe(model)} has not")
-    values = list(model.parameters())
-    for i, p in enumerate(values):
-        if not isinstance(p, Value) or p.op:
-            raise TypeError(f"parameter {i} of the model is a Value that no operation made, not {describe(p)}")
-    if not values:
-        raise ValueError(f"the model has no parameters to train: {describe(model)}")
-    named = dict(model.named_parameters()) if callable(getattr(model, "named_parameters", None)) else {}
-    if [*named.values()] == values:
-        return named
-    return _by_position(values)
-
-
-def _state(model: Any, parameters: dict[str, Value]) -> dict[str, Value]:
-    """Return what a checkpoint holds: the parameters, and what a module keeps beside them."""
-    named = state_of(model) if isinstance(model, Module) else [*parameters.items()]
-    kept = dict(named)
-    return kept if len(kept) == len(named) else _by_position([p for _, p in named])
-
-
-def _by_position(values: Iterable[Value]) -> dict[str, Value]:
-    return {str(i): p for i, p in enumerate(dict.fromkeys(values))}
-
-
-def _check_optimiser(optimiser: Any, parameters: dict[str, Value], schedule: Any, checkpoint: Any) -> None:
-    wanted = ["step"] + ["lr"] * (schedule is not None)
-    wanted += ["state_dict", "load_state_dict"] * (checkpoint is not None)
-    for name in wanted:
-        if not hasattr(optimiser, name) or isinstance(optimiser, type):
-            example = "optim.SGD(model.parameters(), lr=0.1)"
-            raise TypeError(f"an optimiser has {name}, as {example} has; not {describe(optimiser)}")
-    known = set(parameters.values())
-    owned = getattr(optimiser, "parameters", [])
-    strange = [i for i, p in enumerate(owned() if callable(owned) else owned) if p not in known]
-    if strange:
-        raise ValueError(f"parameter {strange[0]} of the optimiser is not one of the model's; is it of another model?")
 
 
 class _Run:
@@ -225,27 +178,45 @@ class _Run:
 
     # --- checkpoints ------------------------------------------------------------------------------------------
 
-    def open(self, path: str | os.PathLike[str], model: Any, resume: bool) -> None:
-        """Go on from the checkpoint if there is one and it is wanted, else write the first."""
+    def open(self, path: str | os.PathLike[str], model: Any, resume: bool) -> Saved | None:
+        """Return what the checkpoint holds, if there is one and it is wanted; nothing is changed yet."""
         text = " ".join(describe(model, 200).rpartition(" (type ")[0].split())
         about = {
             "samples": self.samples.count,
+            "data": self.samples.digest,
             "batch_size": self.batch_size,
             "seed": self.seed,
-            "validation": self.held_out is not None,
+            "validation": None if self.held_out is None else self.held_out.digest,
         }
         self.checkpoint = Checkpoint(path, list(self.kept), text, about)
-        if not (resume and os.path.exists(path)):
+        return self.checkpoint.read() if resume and os.path.exists(path) else None
+
+    @contextmanager
+    def trying(self, saved: Saved | None) -> Iterator[None]:
+        """Give the model the numbers with which the training begins, until the block has ended."""
+        before = self.numbers()
+        try:
+            if saved is not None:
+                self.give(saved.numbers)
+            self.refuse_anomaly(", before the training has begun")
+            yield
+        finally:
+            if saved is not None:
+                self.give(before)
+
+    def begin(self, saved: Saved | None) -> None:
+        """Go on from what was saved, or write the first checkpoint."""
+        if saved is None:
             self.save()
             return
-        numbers, state, history, best = self.checkpoint.read()
         with uninterrupted():
             try:
-                self.optimiser.load_state_dict(state)
+                self.optimiser.load_state_dict(saved.optimiser)
             except ValueError as error:
-                raise ModelFileError(f"{os.fspath(path)}: {error}") from error
-            self.give(numbers)
-            self.history, self.best = history, best
+                assert self.checkpoint is not None  # from which it was read
+                raise ModelFileError(f"{os.fspath(self.checkpoint.path)}: {error}") from error
+            self.give(saved.numbers)
+            self.history, self.best = saved.history, saved.best
             self.rate = getattr(self.optimiser, "lr", math.nan)
 
     def save(self) -> None:
@@ -376,11 +347,11 @@ class _Run:
                     self.optimiser.lr = self.rate
         return float(rate)
 
-    def refuse_anomaly(self) -> None:
+    def refuse_anomaly(self, hint: str = " (is lr too large?)") -> None:
         """Raise for parameters that overflowed; they never reach a checkpoint."""
         for name, p in zip(self.names, self.parameters):
             if not math.isfinite(p.data):
-                raise AnomalyError(f"the parameter {name} became {p.data} (is lr too large?)")
+                raise AnomalyError(f"the parameter {name} is {p.data}{hint}")
 
 
 def _nothing(_: str) -> None:

@@ -1,21 +1,29 @@
-"""The samples that ``fit`` trains on: checked before anything is changed, then shuffled and handed out in batches."""
+"""The samples that ``fit`` trains on: checked before anything is changed, then shuffled and handed out in batches.
+
+A **field** is where numbers of one meaning stand in a sample: the position of an argument, then the keys of dicts.
+"""
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import math
 import random
+from array import array
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from micrograd._structure import mapped
 from micrograd.arrays import data_of, is_array
 from micrograd.engine import Value
 from micrograd.errors import describe
+from micrograd.ops.floats import as_float
 
-__all__ = ["Samples", "order"]
+__all__ = ["Field", "Samples", "order"]
 
-_LABELS = 100  # different numbers in a column up to which one sample of each is tried
+_LABELS = 100  # different numbers in a field up to which one sample of each is tried
+_CHUNK = 65_536  # numbers of an array that are looked at together
+_EXACT = 2**53  # up to here every int is a float
+
+Field = tuple[Any, ...]
 
 
 def order(count: int, seed: int | None, epoch: int) -> list[int]:
@@ -59,25 +67,20 @@ class Samples:
             raise ValueError(f"{what}: at least one sample is needed, and there is none")
         self._shapes: list[list[Any]] = []
         self._probes: dict[int, None] = {}
-        self._whole: list[bool] = []
+        self._fields: dict[Field, _Numbers] = {}
+        digest = hashlib.sha256()
         for position in range(len(self.columns)):
-            self._check(position)
+            self._check(position, digest)
+        self._mixed = frozenset([field for field, numbers in self._fields.items() if numbers.is_mixed()])
+        self.digest = digest.hexdigest()[:16]
+        """Tells data apart: of the same numbers and texts it is the same, in lists as in arrays."""
 
     def __getitem__(self, i: int) -> tuple[Any, ...]:
         return tuple([column[i] for column in self.columns])
 
-    def sample(self, i: int, floats: Collection[int]) -> tuple[Any, ...]:
-        """Return a sample with floats in place of whole numbers in the columns ``floats``."""
-        return tuple([mapped(_as_floats, x) if k in floats else x for k, x in enumerate(self[i])])
-
-    def readings(self) -> Iterator[tuple[int, ...]]:
-        """Yield which columns of whole numbers to take for floats: none, one of them, two, ... all.
-
-        In compiled code ints only choose, as labels and tokens do; features that happen to be whole are numbers.
-        """
-        whole = [position for position, is_whole in enumerate(self._whole) if is_whole]
-        for count in range(len(whole) + 1):
-            yield from itertools.combinations(whole, count)
+    def sample(self, i: int, floats: Collection[Field]) -> tuple[Any, ...]:
+        """Return a sample for compiled code: with floats for ints in ``floats``, and where a field has both."""
+        return tuple([_as_floats(x, (k,), self._mixed.union(floats)) for k, x in enumerate(self[i])])
 
     def _columns(self, data: Any) -> list[Any]:
         if isinstance(data, tuple):
@@ -104,56 +107,45 @@ class Samples:
                 " tuple such as (X, y) holds columns, a list holds samples"
             )
 
-    def _check(self, position: int) -> None:
+    def _check(self, position: int, digest: Any) -> None:
         """Refuse what is not finite in one argument; remember which samples stand for the others."""
         column = self.columns[position]
         if is_array(column) and _is_plain(column):
-            self._shapes.append([_shape(column[0], "", [])] * self.count)
-            self._whole.append(column.dtype.kind in "iu")
-            width = column.size // self.count
-            extremes = [column.argmin(), column.argmax()] if self._whole[-1] or width == 1 else []
-            self._probes.update({int(place) // width: None for place in (0, *extremes)})
-            if width == 1:
-                self._probe_labels(column.reshape(-1).tolist())
-            return
-        entries = column.tolist() if is_array(column) else column
+            self._shapes.append([_shape(column[0], "", (), [])] * self.count)
+            self._probes[0] = None
+            field = self._fields[position,] = _Numbers()
+            field.add_array(column, column.size // self.count)
+            digest.update(column.astype(float).tobytes())
+        else:
+            self._check_one_by_one(position, column.tolist() if is_array(column) else column, digest)
+        for field_of, field in self._fields.items():
+            if field_of[0] == position:
+                self._probes.update(dict.fromkeys(field.probes()))
+
+    def _check_one_by_one(self, position: int, entries: Sequence[Any], digest: Any) -> None:
         shapes: list[Any] = []
         seen: set[Any] = set()
-        smallest = largest = None
-        whole = True
+        numbers = array("d")
         for i, entry in enumerate(entries):
-            leaves: list[tuple[str, Any]] = []
-            shape = _shape(entry, "", leaves)
+            leaves: list[tuple[str, Field, Any]] = []
+            shape = _shape(entry, "", (), leaves)
             shapes.append(shape)
             if shape not in seen:
                 seen.add(shape)
                 self._probes[i] = None
-            for way, x in leaves:
-                if _is_whole(x):
-                    if smallest is None or x < smallest[0]:
-                        smallest = (x, i)
-                    if largest is None or x > largest[0]:
-                        largest = (x, i)
+            for way, keys, x in leaves:
+                number = _number(x)
+                if number is None:
+                    digest.update(repr(x).encode() if isinstance(x, (str, bytes)) else type(x).__name__.encode())
                     continue
-                whole = False
-                number = x.data if isinstance(x, Value) else x
-                if isinstance(number, float) and not math.isfinite(number):
+                if not math.isfinite(number):
                     where = f"argument {position}, column {way}" if way else f"argument {position}"
-                    raise ValueError(f"{self.what}: sample {i}, {where} is {float(number)}; every number is finite")
-        self._probes.update({found[1]: None for found in (smallest, largest) if found is not None})
-        if all(shape is None for shape in shapes):
-            self._probe_labels([x.data if isinstance(x, Value) else x for x in entries])
+                    raise ValueError(f"{self.what}: sample {i}, {where} is {number}; every number is finite")
+                if not isinstance(x, Value):  # whose number may be what is trained
+                    numbers.append(number)
+                self._fields.setdefault((position, *keys), _Numbers()).add(x, number, i)
+        digest.update(numbers.tobytes())
         self._shapes.append(shapes)
-        self._whole.append(whole)
-
-    def _probe_labels(self, labels: Sequence[Any]) -> None:
-        """Let one sample stand for all with the same label: any of the labels may be one that the loss refuses."""
-        first: dict[Any, int] = {}
-        for i, label in enumerate(labels):
-            first.setdefault(label, i)
-            if len(first) > _LABELS:  # no labels, but measurements
-                return
-        self._probes.update(dict.fromkeys(first.values()))
 
     def probes(self) -> Iterator[tuple[int, str]]:
         """Yield samples that stand for all, with a description: one of each shape and label, those with extreme ints.
@@ -163,35 +155,100 @@ class Samples:
         for i in self._probes:
             yield i, f"{self.what}: sample {i} ({', '.join(_described(shapes[i]) for shapes in self._shapes)})"
 
-    def arrays(self, floats: Collection[int] = ()) -> list[Any]:
+    def arrays(self, floats: Collection[Field] = ()) -> list[Any]:
         """Return the columns as arrays, which compiled code takes: whole numbers as ints, in ``floats`` as floats.
 
         Raises ``ValueError`` for samples of different shapes.
         """
         arrays = []
-        for position, (column, shapes, whole) in enumerate(zip(self.columns, self._shapes, self._whole)):
+        for position, (column, shapes) in enumerate(zip(self.columns, self._shapes)):
             for i, shape in enumerate(shapes):
                 if shape != shapes[0]:
                     raise ValueError(
                         f"{self.what}: sample {i}, argument {position}: {_described(shape)}, and sample 0 has"
                         f" {_described(shapes[0])}; a compiled step takes samples of one shape"
                     )
+            field = self._fields.get((position,))
             if not is_array(column):
                 column = data_of(list(column))
-                column = column.astype(int) if whole else column
-            arrays.append(_as_floats(column) if position in floats else column)
+                column = column.astype(int) if field is not None and field.is_whole() else column
+            arrays.append(_as_floats(column, (position,), floats))
         return arrays
 
 
-def _as_floats(x: Any) -> Any:
-    """Return a whole number as a float, an array of them as one of floats, anything else as it is."""
-    if is_array(x):
-        return x.astype(float) if x.dtype.kind in "iu" else x
-    return float(x) if _is_whole(x) else x
+class _Numbers:
+    """What stands in a field: whether it is whole, and where the extremes and each of a few different numbers are."""
+
+    def __init__(self) -> None:
+        self._whole = self._other = False
+        self._extremes: list[tuple[float, int]] = []
+        self._first: dict[Any, int] = {}
+
+    def add(self, x: Any, number: float, i: int) -> None:
+        """Take note of ``x`` in sample ``i``."""
+        if _is_whole(x) and abs(number) <= _EXACT:
+            self._whole = True
+        else:
+            self._other = True
+        if not self._extremes:
+            self._extremes = [(number, i), (number, i)]
+        elif number < self._extremes[0][0]:
+            self._extremes[0] = (number, i)
+        elif number > self._extremes[1][0]:
+            self._extremes[1] = (number, i)
+        if len(self._first) <= _LABELS:
+            self._first.setdefault((type(x), number), i)
+
+    def add_array(self, column: Any, width: int) -> None:
+        """Take note of an array whose every ``width`` numbers are a sample's."""
+        self._whole = column.dtype.kind in "iu"
+        self._other = not self._whole
+        flat = column.reshape(-1)
+        self._extremes = [(0.0, int(place) // width) for place in (flat.argmin(), flat.argmax())]
+        for start in range(0, len(flat), _CHUNK):
+            for place, x in enumerate(flat[start : start + _CHUNK].tolist(), start):
+                if x not in self._first:
+                    self._first[x] = place // width
+            if len(self._first) > _LABELS:
+                break
+
+    def is_whole(self) -> bool:
+        return self._whole and not self._other
+
+    def is_mixed(self) -> bool:
+        return self._whole and self._other
+
+    def probes(self) -> list[int]:
+        """Return samples that stand for all: of more numbers than labels may be, those with the extremes."""
+        few = self._first.values() if len(self._first) <= _LABELS else ()
+        return [*[i for _, i in self._extremes], *few]
+
+
+def _number(x: Any) -> float | None:
+    """Return a number among the data as a float, also one that no float can hold; ``None`` for anything else."""
+    if type(x) is float:
+        return x
+    try:
+        return x.data if isinstance(x, Value) else as_float(x)
+    except OverflowError:
+        return math.inf
 
 
 def _is_whole(x: Any) -> bool:
     return type(x) is int or (not isinstance(x, (bool, float)) and hasattr(type(x), "__index__"))
+
+
+def _as_floats(x: Any, field: Field, floats: Collection[Field]) -> Any:
+    """Return a sample, or a column of it, with floats for ints in the fields ``floats``."""
+    if not any(other[: len(field)] == field for other in floats):
+        return x
+    if isinstance(x, dict):
+        return {key: _as_floats(part, (*field, key), floats) for key, part in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_as_floats(part, field, floats) for part in x]
+    if is_array(x):
+        return x.astype(float) if x.dtype.kind in "iu" else x
+    return float(x) if _is_whole(x) else x
 
 
 def _is_plain(column: Any) -> bool:
@@ -199,23 +256,25 @@ def _is_plain(column: Any) -> bool:
     return bool(column.dtype.kind in "fiub" and column.size and math.isfinite(float(abs(column).max())))
 
 
-def _shape(x: Any, way: str, leaves: list[tuple[str, Any]]) -> Any:
+def _shape(x: Any, way: str, keys: Field, leaves: list[tuple[str, Field, Any]]) -> Any:
     """Return the lengths of nested lists as something that can be compared, and collect what is in them."""
     if is_array(x):
         x = x.tolist()
     if isinstance(x, (list, tuple)):
-        inner = [_shape(part, f"{way}, {i}" if way else str(i), leaves) for i, part in enumerate(x)]
+        inner = [_shape(part, f"{way}, {i}" if way else str(i), keys, leaves) for i, part in enumerate(x)]
         return (len(inner), None if inner.count(None) == len(inner) else tuple(inner))
     if isinstance(x, dict):
         names = {key: f"{way}, {key!r}" if way else repr(key) for key in x}
-        return tuple([(names[key], _shape(part, names[key], leaves)) for key, part in x.items()])
-    leaves.append((way, x))
-    return None
+        return tuple([(names[key], _shape(part, names[key], (*keys, key), leaves)) for key, part in x.items()])
+    leaves.append((way, keys, x))
+    return None if _number(x) is not None else type(x).__name__
 
 
 def _described(shape: Any) -> str:
     if shape is None:
         return "one entry"
+    if isinstance(shape, str):
+        return f"one entry of type {shape}"
     if len(shape) == 2 and isinstance(shape[0], int):
         lengths = set(shape[1] or [])
         inner = f" of {_described(lengths.pop())}" if len(lengths) == 1 else ""

@@ -3,7 +3,7 @@
 The file is one object, written whole or not at all, with floats that read back to the same bits::
 
     {"format": "micrograd checkpoint", "version": 1, "model": "MLP(2 -> 1, 3 parameters)",
-     "run": {"samples": 100, "batch_size": 10, "seed": 0, "validation": false},
+     "run": {"samples": 100, "data": "9f86d081884c7d65", "batch_size": 10, "seed": 0, "validation": null},
      "parameters": {"layers.0.neurons.0.w.0": 0.25, ...}, "optimiser": {...},
      "history": {"losses": [0.7, 0.3], ...}, "best": null}
 """
@@ -13,15 +13,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from micrograd import _json
+from micrograd import _console, _json
 from micrograd.errors import ModelFileError, describe
 from micrograd.nn import state as states
 
-__all__ = ["Best", "Checkpoint", "History"]
+__all__ = ["Best", "Checkpoint", "History", "Saved"]
 
 _VERSION = 1
+_DIGESTS = {"data": "data", "validation": "validation data"}
 _LISTS = ("losses", "validation", "rates", "seconds")
 
 
@@ -84,6 +85,15 @@ class Best:
     numbers: list[float]
 
 
+class Saved(NamedTuple):
+    """What a checkpoint holds: all numbers of the model, the optimiser's state, the history, the best epoch."""
+
+    numbers: list[float]
+    optimiser: Any
+    history: History
+    best: Best | None
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a training is saved, and what it has to agree with when it is resumed.
@@ -121,11 +131,11 @@ class Checkpoint:
     def _named(self, numbers: Sequence[float]) -> dict[str, Any]:
         return {name: _json.written(x) for name, x in zip(self.names, numbers)}
 
-    def read(self) -> tuple[list[float], Any, History, Best | None]:
-        """Return the parameters, the optimiser's state, the history and the best epoch.
+    def read(self) -> Saved:
+        """Return what the file holds.
 
-        Raises ``ModelFileError`` for a damaged or foreign file and for the checkpoint of another model or of another
-        division into batches; ``OSError`` when it cannot be read.
+        Raises ``ModelFileError`` for a damaged or foreign file and for the checkpoint of another model, of other data
+        or of another division into batches; ``OSError`` when it cannot be read.
         """
         content = _json.read(self.path, "checkpoint", _VERSION, ModelFileError)
         try:
@@ -141,27 +151,30 @@ class Checkpoint:
                 raise ValueError("'best' and 'best_epoch' do not go together")
         except ValueError as error:
             raise ModelFileError(f"{os.fspath(self.path)}: {error}") from None
-        return numbers, _read(content["optimiser"]), history, best
+        return Saved(numbers, _read(content["optimiser"]), history, best)
 
     def _numbers(self, parameters: Any, saved: Any) -> list[float]:
         if not isinstance(parameters, dict):
             raise ValueError(f"'parameters' is an object of numbers by name, not {describe(parameters)}")
         model = self.model
         if parameters.keys() != set(self.names) and isinstance(saved, str):
-            model = f"{model}, but of {saved[:200]}"
+            model = f"{model}, but of {_console.clean(saved[:200])}"
         return states.matched({name: _json.number(x) for name, x in parameters.items()}, self.names, model)
 
     def _compare_models(self, saved: Any) -> None:
         """Refuse a model of another make whose parameters have the same names; an address says nothing about it."""
         if isinstance(saved, str) and saved != self.model and " at 0x" not in saved + self.model:
-            raise ValueError(f"it is of {saved[:200]}, and this model is {self.model}")
+            raise ValueError(f"it is of {_console.clean(saved[:200])}, and this model is {self.model}")
 
     def _compare(self, run: Any) -> None:
         if not isinstance(run, dict) or run.keys() != self.run.keys():
             raise ValueError(f"'run' is an object with {', '.join(self.run)}, not {describe(run)}")
         for name, x in self.run.items():
-            if run[name] != x or type(run[name]) is not type(x):
-                raise ValueError(f"it is of a training with {name}={describe(run[name])}, this one has {name}={x!r}")
+            if run[name] == x and type(run[name]) is type(x):
+                continue
+            if name in _DIGESTS:
+                raise ValueError(f"it is of a training with other {_DIGESTS[name]}")
+            raise ValueError(f"it is of a training with {name}={describe(run[name])}, this one has {name}={x!r}")
 
     def _history(self, saved: Any) -> History:
         if not isinstance(saved, dict) or saved.keys() != {*_LISTS, "steps", "best_epoch"}:

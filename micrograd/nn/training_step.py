@@ -11,12 +11,14 @@ from typing import Any
 
 from micrograd._modes import pause_gc
 from micrograd.engine import Value
-from micrograd.errors import AnomalyError, describe
-from micrograd.nn.training_data import Samples
+from micrograd.errors import AnomalyError, TraceError, describe
+from micrograd.nn.training_data import Field, Samples
 from micrograd.ops.floats import as_float
 
 __all__ = ["Objective", "mean_of", "uninterrupted"]
 
+_TELLING = 4  # samples whose loss is not 0, on which a step and the loss are compared
+_TRIED = 100  # samples among which one is looked for
 _AGREE = 1e-6  # between a step and the mean of the loss: fastmath is allowed, a sum in place of a mean is not
 
 
@@ -31,18 +33,22 @@ class Objective:
             )
         self._loss, self._step, self._parameters = loss, step, parameters
         self._compiled = not isinstance(loss, type) and callable(getattr(loss, "backward", None))
+        self._plain = getattr(loss, "__wrapped__", None) if self._compiled else None
         self._arrays: dict[Samples, list[Any]] = {}  # for a compiled step
-        self._floats: dict[Samples, tuple[int, ...]] = {}  # for a compiled loss: columns that it does not take as ints
+        self._floats: dict[Samples, frozenset[Field]] = {}  # for a compiled loss: what it does not take as ints
 
     def check(self, samples: Samples) -> None:
         """Try the loss on samples that stand for all, and the step on two of them; nothing is changed."""
         gradients = [p._grad for p in self._parameters]
+        losses: dict[int, float] = {}
         try:
             for i, name in samples.probes():
                 try:
+                    if self._plain is not None:
+                        self._plain(*samples[i])  # compiled code does not ask whether a number is a label
                     if self._compiled and samples not in self._floats:
                         self._floats[samples] = self._reading(samples, i)
-                    self._value(samples, i, backward=self._compiled)
+                    losses[i] = self._value(samples, i, backward=self._compiled)
                 except ValueError as error:
                     raise ValueError(f"{name}: {error}") from error
                 except AnomalyError:
@@ -51,20 +57,24 @@ class Objective:
                     error.add_note(f"{name}, before anything was changed")
                     raise
             if self._step is not None:
-                self._check_step(samples)
+                self._check_step(samples, losses)
         finally:
             for p, g in zip(self._parameters, gradients):
                 p._grad = g
 
-    def _check_step(self, samples: Samples) -> None:
-        """Compare value and gradient of the step with those of the loss; a copy of the model has the same values."""
-        some = list(dict.fromkeys([0, samples.count - 1]))
+    def _check_step(self, samples: Samples, losses: dict[int, float]) -> None:
+        """Compare value and gradient of the step with those of the loss, on samples that have a loss if any has.
 
-        def run(floats: tuple[int, ...]) -> Any:
+        A copy of the model has the same values, a sum is a mean where all losses are 0.
+        """
+        telling = [i for i, x in losses.items() if x] or self._with_a_loss(samples)
+        some = list(dict.fromkeys([0, samples.count - 1, *telling[:_TELLING]]))
+
+        def run(floats: frozenset[Field]) -> Any:
             self._arrays[samples] = samples.arrays(floats)
             return self._step.backward(*self._batch(samples, some))
 
-        (_, found), slopes = self._with_gradient(lambda: self._read(samples, run))
+        (_, found), slopes = self._with_gradient(lambda: self._read(run))
         expected, wanted = self._with_gradient(lambda: mean_of(self._each(samples, some)))
         number = as_float(found)
         if number is None or not _agree(number, expected):
@@ -79,20 +89,29 @@ class Objective:
                 " this model and not of a copy"
             )
 
-    def _reading(self, samples: Samples, i: int) -> tuple[int, ...]:
-        """Return the columns whose whole numbers a compiled loss does not take for ints, by a trial."""
-        return self._read(samples, lambda floats: self._loss(*samples.sample(i, floats)))[0]
+    def _with_a_loss(self, samples: Samples) -> list[int]:
+        """Return a sample whose loss is not 0, if there is one among a few that are spread over all."""
+        every = -(-samples.count // _TRIED)
+        return next(([i] for i in range(0, samples.count, every) if self._value(samples, i, backward=False)), [])
 
-    def _read(self, samples: Samples, run: Callable[[tuple[int, ...]], Any]) -> tuple[tuple[int, ...], Any]:
-        """Return the first reading of the whole numbers that compiled code takes, and what it makes of it."""
-        refused: TypeError | None = None
-        for floats in samples.readings():
+    def _reading(self, samples: Samples, i: int) -> frozenset[Field]:
+        """Return the fields whose whole numbers a compiled loss does not take for ints, by a trial."""
+        return self._read(lambda floats: self._loss(*samples.sample(i, floats)))[0]
+
+    @staticmethod
+    def _read(run: Callable[[frozenset[Field]], Any]) -> tuple[frozenset[Field], Any]:
+        """Run compiled code with floats in those fields of ints with which it computes; return them and the result.
+
+        Ints only choose in compiled code, as labels and tokens do; features that happen to be whole are numbers.
+        """
+        floats: frozenset[Field] = frozenset()
+        while True:
             try:
                 return floats, run(floats)
-            except TypeError as error:
-                refused = refused or error
-        assert refused is not None  # there is always one reading
-        raise refused
+            except TraceError as error:
+                if error.path is None or error.path in floats:
+                    raise
+                floats |= {error.path}
 
     def _with_gradient(self, run: Callable[[], Any]) -> tuple[Any, list[float]]:
         for p in self._parameters:

@@ -8,10 +8,13 @@ exception asks for ``micrograd.detect_anomaly()``.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from numbers import Real
 
-__all__ = ["as_float", "divide", "power", "total"]
+from micrograd.errors import describe
+
+__all__ = ["as_float", "as_int", "divide", "power", "total"]
 
 _inf, _nan = math.inf, math.nan
 
@@ -33,6 +36,25 @@ def as_float(x: object) -> float | None:
     if getattr(dtype, "kind", "") == "b" and not hasattr(type(x), "__array_function__"):
         return 1.0 if x else 0.0
     return None
+
+
+def as_int(name: str, x: object, least: float = -math.inf) -> int:
+    """Return an option that is an int, one of NumPy's for instance, as a plain one.
+
+    Raises ``TypeError`` that names it where it is no int or a bool, ``ValueError`` where it is below ``least``.
+
+    >>> as_int("epochs", 3, 1)
+    3
+    """
+    try:
+        number = None if isinstance(x, bool) else operator.index(x)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None:
+        raise TypeError(f"{name} is an int, not {describe(x)}")
+    if number < least:
+        raise ValueError(f"{name} is at least {least}, not {number}")
+    return number
 
 
 def total(

@@ -17,7 +17,8 @@ def clip_gradient_norm(parameters: Iterable[Any], largest: float) -> float:
     The gradients are multiplied by ``largest / (norm + 1e-6)`` where that is below 1, as
     ``torch.nn.utils.clip_grad_norm_`` does it (Pascanu et al., *On the difficulty of training recurrent neural
     networks*, 2013, algorithm 1, has no 1e-6). As there, a nan among the gradients makes the norm and all gradients
-    nan, and an infinite one the others 0 and itself nan. The norm itself does not overflow.
+    nan, and an infinite one the others 0 and itself nan. Where all are finite and only their norm is beyond all
+    floats, it is returned as inf, and the gradients are scaled by what it would be.
 
     Args:
         parameters: the Values whose gradients are meant.
@@ -36,10 +37,16 @@ def clip_gradient_norm(parameters: Iterable[Any], largest: float) -> float:
     gradients = [gradient(p) for p in values]
     # hypot of an infinity and a nan is inf
     norm = math.nan if any(g != g for g in gradients) else math.hypot(*gradients)
-    factor = limit / (norm + 1e-6)
-    if not factor >= 1.0:
-        for p, g in zip(values, gradients):
-            p._grad = g * factor
+    peak = max(map(abs, gradients), default=0.0)
+    if norm == math.inf and peak < math.inf:
+        parts = [g / peak for g in gradients]  # their norm is a float; 1e-6 beside that of the gradients is nothing
+        factor = limit / math.hypot(*parts)
+    else:
+        parts, factor = gradients, limit / (norm + 1e-6)
+        if factor >= 1.0:
+            return norm
+    for p, part in zip(values, parts):
+        p._grad = part * factor
     return norm
 
 

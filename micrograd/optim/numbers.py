@@ -10,7 +10,7 @@ from micrograd.engine import Value
 from micrograd.errors import describe, not_a_number
 from micrograd.ops.floats import as_float
 
-__all__ = ["at_least", "gradient", "steps_of", "values_of", "within"]
+__all__ = ["at_least", "gradient", "values_of", "within"]
 
 
 def values_of(parameters: Iterable[Any]) -> list[Value]:
@@ -49,21 +49,12 @@ def within(name: str, x: Any) -> float:
 
 
 def _bounded(name: str, x: Any, wanted: str, good: Callable[[float], bool]) -> float:
-    number = as_float(x)
+    try:
+        number = as_float(x)
+    except OverflowError:
+        raise ValueError(f"{name} is {wanted}, not {describe(x)}") from None
     if number is None:
         raise TypeError(f"{name}: {not_a_number(x, wanted)}")
     if not math.isfinite(number) or not good(number):
         raise ValueError(f"{name} is {wanted}, not {number!r}")
     return number
-
-
-def steps_of(name: str, x: Any, least: int = 1) -> int:
-    """Return ``x``, a number of steps.
-
-    Raises ``TypeError`` where it is not an int, ``ValueError`` below ``least``.
-    """
-    if not isinstance(x, int) or isinstance(x, bool):
-        raise TypeError(f"{name} is an int, not {describe(x)}")
-    if x < least:
-        raise ValueError(f"{name} is at least {least}, not {x}")
-    return x

@@ -135,7 +135,7 @@ class Optimiser:
         try:
             lr = at_least(0.0, "lr", settings.pop("lr"))
             settings = self._checked(settings)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"'settings' of the state: {error}") from None
         self._lr, self._settings, self._memory, self._steps = lr, settings, memory, steps
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from micrograd.optim.numbers import at_least, steps_of
+from micrograd.ops.floats import as_int
+from micrograd.optim.numbers import at_least
 
 __all__ = ["ConstantRate", "CosineRate", "ExponentialRate", "LinearRate", "StepRate"]
 
@@ -66,7 +67,7 @@ class LinearRate:
     end: float = 0.0
 
     def __post_init__(self) -> None:
-        steps_of("steps", self.steps)
+        object.__setattr__(self, "steps", as_int("steps", self.steps, 1))
         at_least(0.0, "start", self.start)
         at_least(0.0, "end", self.end)
 
@@ -103,8 +104,8 @@ class CosineRate:
     end: float = 0.0
 
     def __post_init__(self) -> None:
-        steps_of("steps", self.steps)
-        steps_of("warmup", self.warmup, 0)
+        object.__setattr__(self, "steps", as_int("steps", self.steps, 1))
+        object.__setattr__(self, "warmup", as_int("warmup", self.warmup, 0))
         at_least(0.0, "end", self.end)
         if self.warmup >= self.steps:
             raise ValueError(f"a warm-up of {self.warmup} steps leaves none of {self.steps} for the cosine")
@@ -160,7 +161,7 @@ class StepRate:
     decay: float = 0.1
 
     def __post_init__(self) -> None:
-        steps_of("every", self.every)
+        object.__setattr__(self, "every", as_int("every", self.every, 1))
         at_least(0.0, "decay", self.decay)
 
     def __call__(self, k: int) -> float:

@@ -24,6 +24,7 @@ from source_cases import (
 
 import micrograd as mg
 from micrograd import Value
+from micrograd.compiler.arguments import Leaf
 from micrograd.compiler.chains import with_chains
 from micrograd.compiler.derive import gradient, tangent
 from micrograd.compiler.lower import lowered
@@ -52,7 +53,8 @@ def _network_program(**options: Any) -> Program:
         return [Input(recorder, recorder.leaf(kind, k)) for k in range(count)]
 
     choices: dict[Choice, int] = {}
-    of_all, of_samples = Index(recorder, {Choice(0, 2): 0}, 0, False), Index(recorder, choices, 1, True)
+    i, j = Leaf("i", "int", None, False, 0), Leaf("j", "int", None, True, 1)
+    of_all, of_samples = Index(recorder, {Choice(0, 2): 0}, 0, i), Index(recorder, choices, 1, j)
     a, x = leaf("argument", 2), leaf("sample", 3)
     program = record(lambda *_: _network(w, a, x, of_all, of_samples), recorder, (), {})
     assert choices == {Choice(1, 3): 0}

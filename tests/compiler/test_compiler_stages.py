@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import same, wild_graphs
+from support import registered, same, wild_graphs
 from table_rows import ROWS, sizes
 
 import micrograd as mg
 from micrograd import Value
 from micrograd.compiler.account import Account
+from micrograd.compiler.arguments import Leaf
 from micrograd.compiler.build import assembly
 from micrograd.compiler.builder import Builder
 from micrograd.compiler.chains import SHORTEST, with_chains
@@ -117,6 +118,15 @@ def test_every_stage_of_a_captured_graph_is_well_formed(graph: list[Value]) -> N
         verify(stage, name)
 
 
+def test_ints_in_a_users_rule_are_floats_in_every_stage() -> None:
+    with (
+        registered("tripled", forward=lambda a: 3 * a + 0, vjp=(lambda g, out, a: 3 * g,)) as tripled,
+        registered("level", forward=lambda a: 0 * a + 7, vjp=(lambda g, out, a: 0,)) as level,
+    ):
+        for name, stage in stages(captured(lambda x: tripled(x) * x + level(x), 1)):
+            verify(stage, name)
+
+
 def neuron(*xs: Any) -> Any:
     half = len(xs) // 2
     return mg.tanh(sum(w * x for w, x in zip(xs[:half], xs[half:])) + 0.5)
@@ -165,7 +175,7 @@ def test_choices_at_run_time_are_well_formed_in_every_stage() -> None:
     recorder = Recorder()
     x = [Input(recorder, recorder.leaf("argument", k)) for k in range(3)]
     w = [Value(float(k)) for k in range(3)]
-    one, each = Index(recorder, {}, 0, False), Index(recorder, {}, 0, True)
+    one, each = [Index(recorder, {}, 0, Leaf("i", "int", None, batched, 0)) for batched in (False, True)]
 
     def f() -> Any:
         total = mg.take(w, each) * mg.take(x, one) + mg.take([x[0] * 2.0, x[1]], one)

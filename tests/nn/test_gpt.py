@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import random
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 import micrograd as mg
 from micrograd import Value, nn
+from micrograd.errors import TraceError
 from micrograd.testing import assert_gradients
 
 Matrix = Any
@@ -249,6 +251,16 @@ def test_a_compiled_embedding_refuses_the_same_tokens(wrong: int) -> None:
     assert refusal_of(mg.compile(lambda t: mg.sum(table(t)), backend="python"), wrong) == f"t: {said}"
 
 
+def test_compiled_tokens_that_are_no_ints_are_refused_with_what_to_do() -> None:
+    step = r"the float <symbol %0>: pass ints to the compiled function"
+    with pytest.raises(TraceError, match=f"^a token is an int from 0 to 4, not {step}"):
+        mg.compile(small().loss, backend="python")([4.0, 0.0, 1.0])
+    table = nn.Embedding(3, 2)
+    for wrong in (1.0, True):
+        with pytest.raises(TraceError, match=rf"^a row of Embedding\(.*\) is an int from 0 to 2, not {step}"):
+            mg.compile(lambda t: mg.sum(table(t)), backend="python")(wrong)
+
+
 @pytest.mark.slow
 def test_microgpts_size_agrees_compiled() -> None:
     pytest.importorskip("llvmlite")
@@ -317,6 +329,23 @@ def test_in_the_cold_the_likeliest_token_is_drawn(temperature: float) -> None:
     assert model.generate(4, rng=random.Random(0), temperature=temperature)[:3] == tokens[1:]
 
 
+def test_a_temperature_is_any_number() -> None:
+    model = small()
+    expected = model.generate(4, rng=random.Random(0), temperature=0.5)
+    for temperature in (np.float32(0.5), np.float64(0.5), Fraction(1, 2)):
+        assert model.generate(4, rng=random.Random(0), temperature=temperature) == expected  # type: ignore[arg-type]
+
+
+def test_sizes_of_numpy_become_plain_ints() -> None:
+    sizes = [np.int64(n) for n in (5, 4, 4, 2, 1)]
+    model = nn.GPT(*sizes, rng=random.Random(0))  # type: ignore[arg-type]
+    assert repr(model) == "GPT(5 tokens, block 4, width 4, 2 heads, 1 layer, 248 parameters)"
+    attention = nn.Block(*sizes[2:4]).attention  # type: ignore[arg-type]
+    kinds = {type(n) for n in (model.norm.width, model.layers[0].attention.heads, attention.heads)}
+    assert kinds == {int}
+    assert model.state_dict() == nn.GPT(5, 4, 4, 2, 1, rng=random.Random(0)).state_dict()
+
+
 def test_drawing_keeps_no_graph() -> None:
     class Watched(nn.GPT):
         def _step(self, *arguments: Any) -> Any:
@@ -359,12 +388,17 @@ def test_tokens_are_drawn_by_their_probabilities() -> None:
         (lambda m: m.generate(7), ValueError, "a token is an int from 0 to 4, not 7"),
         (lambda m: m.generate(0, temperature=0.0), ValueError, "the temperature is a positive number, not 0.0"),
         (lambda m: m.generate(0, temperature="hot"), ValueError, "a positive number, not 'hot'"),
+        (lambda m: m.generate(0, temperature=10**400), ValueError, "a positive number, not 1000"),
+        (lambda m: m.generate(0, temperature=np.float32("nan")), ValueError, "a positive number, not np.float32"),
+        (lambda m: m.generate(0, temperature=math.inf), ValueError, "a positive number, not inf"),
         (lambda m: m.generate(0, stop=5), ValueError, "the token that stops is an int from 0 to 4, not 5"),
         (lambda m: m.generate(0, rng=1), TypeError, "a source of random numbers"),
         (lambda m: nn.GPT(5, 4, width=6, heads=4), ValueError, "4 heads do not divide a row of 6"),
         (lambda m: nn.GPT(0, 4), ValueError, "the size of a vocabulary is at least 1, not 0"),
         (lambda m: nn.GPT(5, 4, layers=0), ValueError, "the size of layers is at least 1"),
         (lambda m: nn.GPT(5, 2.5), TypeError, "the size of a block is an int"),  # type: ignore[arg-type]
+        (lambda m: nn.GPT(5, True), TypeError, "the size of a block is an int, not True"),
+        (lambda m: nn.GPT(5, 4, np.int64(0)), ValueError, "the size of a row is at least 1, not 0"),  # type: ignore[arg-type]
         (lambda m: nn.CausalSelfAttention(4, 2)([[1.0] * 3]), ValueError, "takes 4 inputs, 3 came"),
         (lambda m: nn.Block(4, 2)([[1.0] * 3]), ValueError, r"RMSNorm\(4\) takes 4 inputs, 3 came"),
         (lambda m: nn.Embedding(3, 2)(3), ValueError, "an int from 0 to 2, not 3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import Value, nn
+from micrograd.errors import TraceError
 from micrograd.testing import assert_gradients
 
 logits = st.lists(st.one_of(st.floats(-5, 5), st.floats(-1e4, 1e4), st.sampled_from([1e300, -1e300, 0.0])), min_size=2)
@@ -112,6 +114,14 @@ def test_lists_arrays_tuples_and_iterators_are_the_same(name: str) -> None:
     assert loss(np.array(outputs)[0], np.array(targets[0])) == single
 
 
+def test_nothing_overflows_before_the_loss_or_the_sum_of_a_batch_does() -> None:
+    assert nn.cross_entropy([Value(1e308), Value(-1e308), Value(1e308)], 0).data == math.log(2.0)
+    assert nn.cross_entropy([Value(8e307), Value(-8e307)], 1).data == 1.6e308
+    assert nn.binary_cross_entropy(Value(-1.7e308), 1).data == 1.7e308
+    assert nn.cross_entropy([Value(1e308), Value(-1e308)], 1).data == math.inf
+    assert nn.cross_entropy([[Value(1e308), Value(0.0)]] * 2, [1, 1]).data == math.inf
+
+
 # --- gradients --------------------------------------------------------------------------------------------------
 
 
@@ -184,6 +194,35 @@ def test_a_label_is_chosen_at_run_time() -> None:
         for call, argument in ((one, wrong), (batch, np.array([0, wrong]))):
             with pytest.raises(ValueError, match=f"label: a label is an int from 0 to 2, not {wrong}"):
                 call(argument)
+
+
+@pytest.mark.parametrize("wrong", [1.0, True, np.float32(1.0)])
+def test_a_compiled_label_that_is_no_int_is_refused_with_what_to_do(wrong: Any) -> None:
+    model = nn.MLP(2, [3, 3])
+    with pytest.raises(TraceError) as caught:
+        mg.compile(lambda x, y: nn.cross_entropy(model(x), y), backend="python")([0.0, 1.0], wrong)
+    said, line = str(caught.value).splitlines()
+    step = r"pass ints to the compiled function \(a bool is a float there\)"
+    assert re.fullmatch(rf"a label is an int from 0 to 2, not the float <symbol %\d+>: {step}", said)
+    assert re.match(r"  at test_losses.py, line \d+: mg.compile\(", line)
+    with pytest.raises(TraceError, match="a label is an int from 0 to 2, not the float"):
+        mg.compile(lambda y: nn.cross_entropy([[0.0, 1.0, 2.0]] * 2, y), backend="python")(np.array([1.0, 0.0]))
+
+
+@pytest.mark.parametrize("wrong", [2**63, 2**64 - 1])
+def test_a_label_beyond_all_ints_is_refused_in_the_words_of_eager_code(wrong: int) -> None:
+    w = [Value(0.0), Value(1.0), Value(3.0)]
+    said = f"a label is an int from 0 to 2, not {wrong}$"
+    with pytest.raises(ValueError, match=f"^{said}"):
+        nn.cross_entropy(w, wrong)
+    one = mg.compile(lambda label: nn.cross_entropy(w, label), backend="python")
+    each = mg.compile(lambda label: nn.cross_entropy(w, label), batched="label", reduce="mean", backend="python")
+    for call, argument in ((one, wrong), (each, np.array([0, wrong], dtype=np.uint64))):
+        with pytest.raises(ValueError, match=f"^label: {said}"):
+            call(argument)
+    pair = mg.compile(lambda y: nn.cross_entropy([w, w], y), batched="y", reduce="mean", backend="python")
+    with pytest.raises(ValueError, match=f"^y, element 1: {said}"):
+        pair(np.array([[0, 1], [2, wrong]], dtype=np.uint64))
 
 
 # --- what cannot be used ----------------------------------------------------------------------------------------

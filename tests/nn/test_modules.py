@@ -104,6 +104,68 @@ def test_overriding_and_asking_the_base_class_too() -> None:
     assert len(More(2).parameters()) == 4
 
 
+class Child(nn.Module):
+    """Says itself what it trains, and knows the module that it is part of."""
+
+    def __init__(self, parent: nn.Module) -> None:
+        self.v, self.cold = Value(2.0), Value(3.0)
+        self.parent = parent
+
+    def parameters(self) -> list[Value]:
+        return [self.v]
+
+
+class Parent(nn.Module):
+    """Says itself what it trains, and knows its parts."""
+
+    def __init__(self, children: int = 1) -> None:
+        self.w, self.cold = Value(1.0), Value(4.0)
+        self.children = [Child(self) for _ in range(children)]
+        for child in self.children:
+            child.siblings = self.children  # type: ignore[attr-defined]
+
+    def parameters(self) -> list[Value]:
+        return [self.w, *[p for child in self.children for p in child.parameters()]]
+
+
+def test_modules_that_say_what_they_train_and_know_each_other_end() -> None:
+    model = Parent()
+    assert [name for name, _ in model.named_parameters()] == ["w", "children.0.v"]
+    assert model.state_dict() == {"w": 1.0, "children.0.v": 2.0, "cold": 4.0, "children.0.cold": 3.0}
+    assert model.children[0].named_parameters() == [("v", model.children[0].v)]
+    child = model.children[0].state_dict()
+    assert sorted(child.values()) == [1.0, 2.0, 3.0, 4.0]
+    model.children[0].load_state_dict({name: x + 1.0 for name, x in child.items()})
+    assert model.state_dict() == {"w": 2.0, "children.0.v": 3.0, "cold": 5.0, "children.0.cold": 4.0}
+    outer = nn.Module()
+    outer.model = model  # type: ignore[attr-defined]
+    assert [name for name, _ in outer.named_parameters()] == ["model.w", "model.children.0.v"]
+    many = Parent(12)  # each is asked once: there are 12! ways from one to the next
+    assert [name for name, _ in many.named_parameters()] == ["w", *[f"children.{i}.v" for i in range(12)]]
+    assert len(many.state_dict()) == 26
+
+
+def test_a_part_with_names_of_its_own_is_believed() -> None:
+    class Named(Child):
+        def named_parameters(self) -> list[tuple[str, Value]]:
+            return [("mine", self.v)]
+
+    model = nn.Module()
+    model.part = Named(model)  # type: ignore[attr-defined]
+    assert model.named_parameters() == [("part.mine", model.part.v)]  # type: ignore[attr-defined]
+    assert [*model.state_dict()] == ["part.mine", "part.cold"]
+
+
+def test_what_one_part_keeps_frozen_another_one_trains_and_names() -> None:
+    class Tied(Child):
+        def parameters(self) -> list[Value]:
+            return self.parent.parameters()
+
+    model, tied = nn.Module(), nn.Neuron(1)
+    model.first, model.second = Child(tied), Tied(tied)  # type: ignore[attr-defined]
+    assert [name for name, _ in model.named_parameters()] == ["first.v", "second.parent.w.0", "second.parent.b"]
+
+
 # --- states -----------------------------------------------------------------------------------------------------
 
 

@@ -101,6 +101,20 @@ def test_what_is_unknown_is_refused_with_what_is_allowed(build: Any, error: type
     assert random.getstate() == before
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.array])
+def test_sizes_are_what_counts_as_an_index(kind: Any) -> None:
+    model = nn.MLP(kind(2), [16, kind(3)], init="he", rng=random.Random(0))
+    assert repr(model) == "MLP(2 -> 16 -> 3, relu, 99 parameters)"
+    assert model.state_dict() == nn.MLP(2, [16, 3], init="he", rng=random.Random(0)).state_dict()
+    assert all(type(p.data) is float for p in model.parameters())
+
+
+@pytest.mark.parametrize("size", [True, np.bool_(True), np.float64(3.0), np.array([3]), "3", None])
+def test_sizes_that_are_no_ints_are_refused(size: Any) -> None:
+    with pytest.raises(TypeError, match="the size of a layer is an int, not "):
+        nn.MLP(2, [16, size])
+
+
 # --- initialisation ---------------------------------------------------------------------------------------------
 
 

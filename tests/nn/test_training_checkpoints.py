@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support import ROOT, same
 from training_cases import fitted, hinge, network, numbers, two_moons
@@ -23,6 +24,7 @@ from training_cases import fitted, hinge, network, numbers, two_moons
 import micrograd as mg
 from micrograd import Value, nn, optim
 from micrograd.errors import ModelFileError
+from micrograd.nn.training_data import Samples
 
 MAKERS: dict[str, Callable[[list[Value]], optim.Optimiser]] = {
     "sgd": lambda ps: optim.SGD(ps, 0.1),
@@ -120,7 +122,8 @@ def test_a_checkpoint_is_plain_json_with_names(tmp_path: Path) -> None:
     fitted(model, two_moons(6), checkpoint=file, batch_size=2)
     content = json.loads(file.read_text())
     assert content["parameters"] == dict(zip([name for name, _ in model.named_parameters()], numbers(model)))
-    assert content["run"] == {"samples": 6, "batch_size": 2, "seed": 0, "validation": False}
+    digest = Samples(two_moons(6)).digest
+    assert content["run"] == {"samples": 6, "data": digest, "batch_size": 2, "seed": 0, "validation": None}
     assert content["optimiser"]["optimiser"] == "SGD"
     assert len(content["history"]["losses"]) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["training.json"]
@@ -155,11 +158,54 @@ def test_numbers_that_overflowed_do_not_reach_the_checkpoint(tmp_path: Path) -> 
     w = Value(1.0)
     model = nn.Module()
     model.w = w  # type: ignore[attr-defined]
-    with pytest.raises(
-        mg.AnomalyError, match=r"epoch 1, after step 1: the parameter w became -inf \(is lr too large\?\)"
-    ):
+    with pytest.raises(mg.AnomalyError, match=r"epoch 1, after step 1: the parameter w is -inf \(is lr too large\?\)"):
         nn.fit(model, [1e200], lambda x: w * x, optim.SGD([w], 1e200), epochs=3, checkpoint=file, progress=False)
     assert json.loads(file.read_text())["parameters"] == {"w": 1.0}
+
+
+def test_the_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "training.json"
+    model, (points, labels) = network(2), two_moons(8)
+    fitted(model, (points, labels), checkpoint=file)
+    before = numbers(model)
+    other = [[*points[0][:1], points[0][1] + 1e-9], *points[1:]]
+    for wrong in ((other, labels), (points, [*labels[:-1], 1.0])):
+        with pytest.raises(ModelFileError, match="it is of a training with other data"):
+            fitted(model, wrong, checkpoint=file, epochs=4)
+        assert numbers(model) == before
+    fitted(model, [(tuple(x), int(y)) for x, y in zip(np.array(points), labels)], checkpoint=file, epochs=4)
+    assert numbers(model) != before
+
+
+def test_a_model_that_broke_down_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    file = tmp_path / "training.json"
+    model, whole, data = network(3), network(3), two_moons(6)
+    fitted(whole, data, epochs=5)
+    fitted(model, data, epochs=2, checkpoint=file)
+    model.parameters()[2].data = math.nan
+    with pytest.raises(mg.AnomalyError, match=r"the parameter layers.0.neurons.0.b is nan, before the training"):
+        fitted(model, data, epochs=5)
+    history = fitted(model, data, epochs=5, checkpoint=file)
+    assert history.resumed_after == 2
+    assert numbers(model) == numbers(whole)
+
+
+def test_a_checkpoint_that_is_tried_in_vain_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "training.json"
+    model = network(3)
+    fitted(model, two_moons(6), checkpoint=file)
+    twin = network(3, seed=5)
+    before = numbers(twin)
+    with pytest.raises(ValueError, match="is -1 or 1, not"):
+        nn.fit(
+            twin,
+            two_moons(6),
+            lambda x, y: nn.hinge(twin(x), y * 2.0),
+            optim.SGD(twin.parameters(), 0.1),
+            epochs=9,
+            checkpoint=file,
+        )
+    assert numbers(twin) == before
 
 
 def test_what_is_frozen_is_in_the_checkpoint(tmp_path: Path) -> None:
@@ -295,7 +341,8 @@ def changed(**entries: Any) -> Callable[[dict[str, Any]], Any]:
         (changed(run__batch_size=3), "with batch_size=3"),
         (changed(run__seed=1), "with seed=1"),
         (changed(run__seed=False), "with seed=False"),
-        (changed(run__validation=True), "with validation=True"),
+        (changed(model="\x1b[31mx"), "it is of \ufffd\\[31mx, and this model"),
+        (changed(run__validation="1234"), "of a training with other validation data"),
         (changed(optimiser={}), "the state of SGD has the entries"),
         (changed(optimiser__optimiser="Adam"), "another optimiser"),
         (changed(optimiser__parameters=3), "that of 3"),

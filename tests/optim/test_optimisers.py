@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from support import same
 
@@ -221,6 +222,8 @@ def test_the_learning_rate_may_be_changed() -> None:
         (lambda: optim.SGD([v := Value(1.0), Value(2.0), v], 0.1), ValueError, "parameter 2 is parameter 0 again"),
         (lambda: optim.SGD([Value(1.0)], -0.1), ValueError, "lr is a finite number from 0 on, not -0.1"),
         (lambda: optim.SGD([Value(1.0)], "0.1"), TypeError, "lr"),  # type: ignore[arg-type]
+        (lambda: optim.SGD([Value(1.0)], lr=10**400), ValueError, "lr is a finite number from 0 on, not 1000"),
+        (lambda: optim.Adam([Value(1.0)], betas=(10**400, 0.9)), ValueError, r"betas\[0\] is a number from 0 to below"),
         (lambda: optim.SGD([Value(1.0)], 0.1, momentum=-1), ValueError, "momentum"),
         (lambda: optim.SGD([Value(1.0)], 0.1, nesterov=True), ValueError, "momentum above 0"),
         (lambda: optim.SGD([Value(1.0)], 0.1, 0.9, 1), TypeError, "True or False"),  # type: ignore[arg-type]
@@ -390,6 +393,15 @@ def test_clipping_by_norm() -> None:
     assert optim.clip_gradient_norm(nothing, 0.0) == 0.0
 
 
+@pytest.mark.parametrize("largest", [1.0, 1e-20, 1e300, 0.0])
+def test_clipping_gradients_whose_norm_is_no_float(largest: float) -> None:
+    values = graded([1.5e308, -1.5e308, 0.0, 1.5])
+    assert optim.clip_gradient_norm(values, largest) == math.inf
+    share = largest / math.sqrt(2.0)
+    expected = [share, -share, 0.0, largest * (1e-308 / math.sqrt(2.0))]
+    assert [p.grad for p in values] == pytest.approx(expected, rel=1e-12, abs=0.0)
+
+
 def test_clipping_what_is_not_finite_is_pytorchs() -> None:
     values = graded([math.nan, math.inf, 1.0])
     assert math.isnan(optim.clip_gradient_norm(values, 1.0))
@@ -409,7 +421,7 @@ def test_clipping_by_value() -> None:
 @pytest.mark.parametrize("clip", [optim.clip_gradient_norm, optim.clip_gradient_value])
 def test_clipping_refuses(clip: Any) -> None:
     values = graded([3.0])
-    for largest, error in ((-1.0, ValueError), (math.nan, ValueError), ("1", TypeError)):
+    for largest, error in ((-1.0, ValueError), (math.nan, ValueError), (10**400, ValueError), ("1", TypeError)):
         with pytest.raises(error, match="largest"):
             clip(values, largest)
     with pytest.raises(TypeError, match="parameter 1 is a Value"):
@@ -444,6 +456,23 @@ def test_schedules_are_plain_data() -> None:
     assert optim.StepRate(3) == optim.StepRate(3, 0.1)
 
 
+def test_steps_of_numpy_become_plain_ints() -> None:
+    linear = optim.LinearRate(np.int64(10))  # type: ignore[arg-type]
+    cosine = optim.CosineRate(np.int32(10), warmup=np.uint8(3))  # type: ignore[arg-type]
+    step = optim.StepRate(np.int64(2))  # type: ignore[arg-type]
+    assert (linear, cosine, step) == (optim.LinearRate(10), optim.CosineRate(10, 3), optim.StepRate(2))
+    assert {type(n) for n in (linear.steps, cosine.steps, cosine.warmup, step.every)} == {int}
+    assert repr(linear) == "LinearRate(steps=10, start=1.0, end=0.0)"
+    assert linear(5) == 0.5
+
+
+def test_a_rate_beyond_all_floats_changes_nothing() -> None:
+    optimiser = optim.SGD([Value(1.0)], 0.25)
+    with pytest.raises(ValueError, match="lr is a finite number from 0 on, not 1000"):
+        optimiser.lr = 10**400
+    assert optimiser.lr == 0.25
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -456,6 +485,9 @@ def test_schedules_are_plain_data() -> None:
         (lambda: optim.ExponentialRate("0.9"), TypeError, "decay"),  # type: ignore[arg-type]
         (lambda: optim.StepRate(0), ValueError, "every"),
         (lambda: optim.StepRate(True), TypeError, "every"),
+        (lambda: optim.StepRate(np.float64(2.0)), TypeError, "every is an int"),  # type: ignore[arg-type]
+        (lambda: optim.StepRate(np.int64(0)), ValueError, "every is at least 1, not 0"),  # type: ignore[arg-type]
+        (lambda: optim.ExponentialRate(10**400), ValueError, "decay is a finite number from 0 on, not 1000"),
         (lambda: optim.ConstantRate(-1.0), ValueError, "factor"),
     ],
 )
