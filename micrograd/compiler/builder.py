@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 
 from micrograd.compiler.program import CHAIN, SHARE, Program
 from micrograd.compiler.rewrite import RULES, folded
+from micrograd.errors import not_a_number
 from micrograd.ops import Op, Operand
+from micrograd.ops.floats import as_float
 
 __all__ = ["Builder", "Symbol"]
 
@@ -82,7 +84,12 @@ class Builder:
 
     def place(self, x: Any) -> int:
         """Return the instruction of a symbol or a number, an int in a user's rule too: the way back from ``symbol``."""
-        return x.id if type(x) is Symbol else self.constant(float(x))
+        if type(x) is Symbol:
+            return x.id
+        number = x if type(x) is float else as_float(x)
+        if number is None:
+            raise TypeError(not_a_number(x))
+        return self.constant(number)
 
     def program(self, **outputs: Any) -> Program:
         """Return what was written, as a program with these outputs."""

@@ -12,9 +12,8 @@ from micrograd.compiler.derive import gradient
 from micrograd.compiler.js_source import js_expression
 from micrograd.compiler.lower import lowered
 from micrograd.compiler.program import Program
-from micrograd.errors import CompilationError, not_a_number
+from micrograd.errors import CompilationError
 from micrograd.ops import Op, operations
-from micrograd.ops.floats import as_float
 
 __all__ = ["operation_script"]
 
@@ -86,22 +85,10 @@ def _derived(op: Op, operands: int) -> Program:
 def _lowered(op: Op, program: Program) -> Program:
     """Return the program in what JavaScript spells."""
     try:
-        return _with_floats(op, lowered(program))
+        return lowered(program)
     except CompilationError as error:
         cause = error.__cause__ or error
         raise _refusal(op, "its forward function", f"{type(cause).__name__}: {cause}") from error
-
-
-def _with_floats(op: Op, program: Program) -> Program:
-    """Return the program with every constant a float: a user's function may have returned any kind of number."""
-    for i, kind in enumerate(program.ops):
-        if kind == "constant":
-            (x,) = program.operands[i]
-            number = as_float(x)
-            if number is None:
-                raise _refusal(op, "a function of its row", not_a_number(x))
-            program.operands[i] = (number,)
-    return program
 
 
 def _refusal(op: Op, what: str, why: str) -> CompilationError:

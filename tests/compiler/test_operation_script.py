@@ -167,7 +167,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "forward of no number": (
         {"forward": lambda a: "many", "vjp": (lambda g, out, a: g,)},
-        "a function of its row is Python",
+        "its forward function is Python that does not run on symbols (TypeError: expected a real number",
     ),
     "rule of Python": (
         {"forward": lambda a: a, "vjp": (lambda g, out, a: g * math.cos(a),)},
