@@ -18,6 +18,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from micrograd import _console
@@ -130,7 +131,7 @@ def fit(
     objective = Objective(loss, step, list(parameters.values()))
     kept = kept_by(model, parameters)
     run = _Run(
-        parameters, kept, optimiser, objective, samples, size, seed, schedule, clip, held_out, patience, callback
+        parameters, kept, optimiser, objective, samples, held_out, size, seed, schedule, clip, patience, callback
     )
     # While a mode is open, every node looks it up: none is opened where there is nothing to change.
     with nullcontext() if current().recording else recording():
@@ -143,34 +144,31 @@ def fit(
         return run.train(epochs, progress)
 
 
+@dataclass
 class _Run:
-    """One training: everything that changes from step to step."""
+    """One training: what it is made of, and everything that changes from step to step."""
 
-    def __init__(
-        self,
-        parameters: dict[str, Value],
-        kept: dict[str, Value],
-        optimiser: Any,
-        objective: Objective,
-        samples: Samples,
-        batch_size: int,
-        seed: int | None,
-        schedule: Callable[[int], float] | None,
-        clip: Callable[[list[Value]], Any] | None,
-        held_out: Samples | None,
-        patience: int | None,
-        callback: Callable[[History], Any] | None,
-    ) -> None:
-        self.names, self.parameters = list(parameters), list(parameters.values())
-        self.kept = kept
-        self.optimiser, self.objective = optimiser, objective
-        self.samples, self.batch_size, self.held_out = samples, batch_size, held_out
-        self.seed = None if batch_size == samples.count else seed
-        self.schedule, self.clip, self.patience, self.callback = schedule, clip, patience, callback
-        self.history = History()
-        self.best: Best | None = None
-        self.checkpoint: Checkpoint | None = None
-        self.rate = getattr(optimiser, "lr", math.nan)
+    parameters: dict[str, Value]  # those that are trained
+    kept: dict[str, Value]  # those that are saved
+    optimiser: Any
+    objective: Objective
+    samples: Samples
+    held_out: Samples | None
+    batch_size: int
+    seed: int | None
+    schedule: Callable[[int], float] | None
+    clip: Callable[[list[Value]], Any] | None
+    patience: int | None
+    callback: Callable[[History], Any] | None
+    history: History = field(default_factory=History)
+    best: Best | None = None
+    checkpoint: Checkpoint | None = None
+    rate: Any = math.nan
+
+    def __post_init__(self) -> None:
+        self.rate = getattr(self.optimiser, "lr", math.nan)
+        if self.batch_size == self.samples.count:
+            self.seed = None  # the order of all samples is no matter
 
     @property
     def steps_per_epoch(self) -> int:
@@ -317,12 +315,12 @@ class _Run:
         except AnomalyError:
             self.refuse_anomaly()  # where parameters overflowed in the step before, that is the cause
             raise
-        if not all(map(math.isfinite, [p._grad for p in self.parameters])):
+        if not all(map(math.isfinite, [p._grad for p in self.parameters.values()])):
             self.refuse_anomaly()
-            bad = next(i for i, p in enumerate(self.parameters) if not math.isfinite(p._grad))
-            raise AnomalyError(f"the gradient of {self.names[bad]} is {self.parameters[bad]._grad}")
+            name, g = next((name, p._grad) for name, p in self.parameters.items() if not math.isfinite(p._grad))
+            raise AnomalyError(f"the gradient of {name} is {g}")
         if self.clip is not None:
-            self.clip(self.parameters)
+            self.clip([*self.parameters.values()])
         return losses
 
     def step(self, loss: float) -> float:
@@ -349,7 +347,7 @@ class _Run:
 
     def refuse_anomaly(self, hint: str = " (is lr too large?)") -> None:
         """Raise for parameters that overflowed; they never reach a checkpoint."""
-        for name, p in zip(self.names, self.parameters):
+        for name, p in self.parameters.items():
             if not math.isfinite(p.data):
                 raise AnomalyError(f"the parameter {name} is {p.data}{hint}")
 
