@@ -12,7 +12,7 @@ from typing import Any
 
 from micrograd.arrays import from_flat, is_array
 
-__all__ = ["Structure", "flatten", "mapped"]
+__all__ = ["Structure", "flatten", "mapped", "paths"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,17 @@ def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
         make = getattr(type(tree), "_make", tuple)  # of a named tuple
         return make(parts)
     return function(tree)
+
+
+def paths(items: list[Any] | tuple[Any, ...], path: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Return where the items of a list are: in one place if they are a row of numbers, else each in its own.
+
+    >>> paths([1.0, 2.0], ("x",)), paths([[1.0, 2.0], 3], ("x",))
+    ([('x',), ('x',)], [('x', 0), ('x', 1)])
+    """
+    if any(isinstance(x, (list, tuple, dict)) or is_array(x) for x in items):
+        return [(*path, i) for i in range(len(items))]
+    return [path] * len(items)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class DrawingError(RuntimeError):
 class TraceError(TypeError):
     """Raised where a function that is being compiled asks a symbol for its number; names the line.
 
-    Where a function computes with an int argument, ``path`` is the position of the argument, then the keys of dicts.
+    Where a function computes with an int argument, ``path`` is the position of the argument, then the way in it.
     """
 
     def __init__(self, message: str, path: tuple[object, ...] | None = None) -> None:

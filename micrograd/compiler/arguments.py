@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from micrograd._structure import mapped
+from micrograd._structure import mapped, paths
 from micrograd.arrays import from_flat, is_array
 from micrograd.compiler.trace import Choice, Index, Input, Recorder
 from micrograd.engine import Value
@@ -29,7 +29,7 @@ class Leaf:
         shape: of one sample; ``None`` for a plain number.
         batched: whether there is one for every sample.
         first: the number of its first element among those of its kind, counted apart for batched ones.
-        path: the position of the argument, then the keys of dicts on the way.
+        path: the position of the argument, then the keys and places on the way; that of a row of numbers for each.
     """
 
     name: str
@@ -137,7 +137,7 @@ class Arguments:
         if isinstance(x, dict):
             return {key: self._tree(part, f"{name}[{key!r}]", batched, (*path, key)) for key, part in x.items()}
         if isinstance(x, (list, tuple)):
-            parts = [self._tree(part, f"{name}[{i}]", batched, path) for i, part in enumerate(x)]
+            parts = [self._tree(part, f"{name}[{i}]", batched, p) for i, (part, p) in enumerate(zip(x, paths(x, path)))]
             return getattr(type(x), "_make", type(x))(parts)
         shape = tuple(x.shape[1:] if batched else x.shape) if is_array(x) else None
         kind = "float" if _kind_of(x, batched) == "f" else "int"

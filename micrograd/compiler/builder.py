@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from micrograd.compiler.program import CHAIN, SHARE, Program
 from micrograd.compiler.rewrite import RULES, folded
 from micrograd.errors import not_a_number
-from micrograd.ops import Op, Operand
+from micrograd.ops import Op, Operand, operations
 from micrograd.ops.floats import as_float
 
 __all__ = ["Builder", "Symbol"]
@@ -110,7 +110,23 @@ class Symbol(Operand):
         b = self._builder
         return b.symbol(b.emit(op.name, tuple(map(b.place, operands))))
 
+    def __lt__(self, other: Any) -> Any:
+        return self._compared("lt", other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compared("le", other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compared("gt", other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compared("ge", other)
+
+    def _compared(self, op: str, other: Any) -> Any:
+        """Return 1 or 0 as a symbol, for ``where`` to choose by."""
+        return self.__micrograd_op__(operations()[op], (self, other))
+
     def _refuse(self, *others: Any) -> NoReturn:
         raise TypeError("a rule that decides by its operands cannot be compiled; write it with micrograd.where")
 
-    __bool__ = __float__ = __int__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __hash__ = _refuse
+    __bool__ = __float__ = __int__ = __eq__ = __ne__ = __hash__ = _refuse

@@ -53,7 +53,8 @@ def hinge(scores: Any, labels: Any, *, reduce: str | None = "mean") -> Any:
         labels: -1 or 1 for each.
         reduce: ``"mean"``, ``"sum"``, or ``None`` for a list of the single terms.
 
-    Raises ``ValueError`` for other labels, numbers that differ, or an empty batch.
+    Raises ``ValueError`` for other labels, numbers that differ, or an empty batch; compiled code does not look at
+    labels that are arguments (``fit`` does, before it begins).
 
     >>> from micrograd import Value
     >>> hinge([Value(2.0), Value(0.5)], [1, -1]).data
@@ -124,7 +125,8 @@ def binary_cross_entropy(logits: Any, targets: Any, *, reduce: str | None = "mea
         targets: for each, 0 or 1, or a probability between.
         reduce: ``"mean"``, ``"sum"``, or ``None`` for a list of the single terms.
 
-    Raises ``ValueError`` for targets beyond 0 and 1, numbers that differ, or an empty batch.
+    Raises ``ValueError`` for targets beyond 0 and 1, numbers that differ, or an empty batch; compiled code does not
+    look at targets that are arguments (``fit`` does, before it begins).
 
     >>> import math
     >>> from micrograd import Value

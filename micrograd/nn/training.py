@@ -25,11 +25,11 @@ from micrograd import _console
 from micrograd._modes import current, pause_gc, recording
 from micrograd.engine import Value
 from micrograd.errors import AnomalyError, ModelFileError, describe
-from micrograd.nn.training_checks import check_optimiser, kept_by, parameters_of
+from micrograd.nn.training_checks import check_optimiser, kept_by, parameters_of, rate_of, scheduled
 from micrograd.nn.training_data import Samples, order
 from micrograd.nn.training_files import Best, Checkpoint, History, Saved
 from micrograd.nn.training_step import Objective, mean_of, uninterrupted
-from micrograd.ops.floats import as_float, as_int
+from micrograd.ops.floats import as_int
 
 __all__ = ["History", "fit"]
 
@@ -111,7 +111,7 @@ def fit(
 
     Raises ``TypeError`` and ``ValueError`` for what cannot be trained on, naming the sample and the column, and for
     the checkpoint of another training (``ModelFileError``); ``AnomalyError`` where a loss or a gradient is not finite:
-    the parameters are then those after the step before, with ``patience`` those of the best epoch. ``OSError`` where a
+    the parameters are then those after the last step, with ``patience`` those of the best epoch. ``OSError`` where a
     checkpoint cannot be written: the model has the parameters after the last epoch.
     """
     epochs = as_int("epochs", epochs, 1)
@@ -128,8 +128,8 @@ def fit(
     samples = Samples(data)
     held_out = None if validation is None else Samples(validation, "validation")
     size = min(batch_size or samples.count, samples.count)
-    objective = Objective(loss, step, list(parameters.values()))
     kept = kept_by(model, parameters)
+    objective = Objective(loss, step, list(parameters.values()), kept.values())
     run = _Run(
         parameters, kept, optimiser, objective, samples, held_out, size, seed, schedule, clip, patience, callback
     )
@@ -163,10 +163,10 @@ class _Run:
     history: History = field(default_factory=History)
     best: Best | None = None
     checkpoint: Checkpoint | None = None
-    rate: Any = math.nan
+    rate: float = math.nan
 
     def __post_init__(self) -> None:
-        self.rate = getattr(self.optimiser, "lr", math.nan)
+        self.rate = rate_of(self.optimiser)
         if self.batch_size == self.samples.count:
             self.seed = None  # the order of all samples is no matter
 
@@ -198,6 +198,11 @@ class _Run:
                 self.give(saved.numbers)
             self.refuse_anomaly(", before the training has begun")
             yield
+        except AnomalyError as error:
+            if saved is None or self.checkpoint is None:
+                raise
+            path = os.fspath(self.checkpoint.path)
+            raise AnomalyError(f"{error}, with the parameters in {path}; resume=False begins anew") from error
         finally:
             if saved is not None:
                 self.give(before)
@@ -215,7 +220,7 @@ class _Run:
                 raise ModelFileError(f"{os.fspath(self.checkpoint.path)}: {error}") from error
             self.give(saved.numbers)
             self.history, self.best = saved.history, saved.best
-            self.rate = getattr(self.optimiser, "lr", math.nan)
+            self.rate = rate_of(self.optimiser)
 
     def save(self) -> None:
         if self.checkpoint is not None:
@@ -315,24 +320,24 @@ class _Run:
         except AnomalyError:
             self.refuse_anomaly()  # where parameters overflowed in the step before, that is the cause
             raise
+        self.refuse_gradient("")
+        if self.clip is not None:
+            self.clip([*self.parameters.values()])
+            self.refuse_gradient(" after clip")
+        return losses
+
+    def refuse_gradient(self, when: str) -> None:
+        """Raise where the gradient is not finite."""
         if not all(map(math.isfinite, [p._grad for p in self.parameters.values()])):
             self.refuse_anomaly()
             name, g = next((name, p._grad) for name, p in self.parameters.items() if not math.isfinite(p._grad))
-            raise AnomalyError(f"the gradient of {name} is {g}")
-        if self.clip is not None:
-            self.clip([*self.parameters.values()])
-        return losses
+            raise AnomalyError(f"the gradient of {name} is {g}{when}")
 
     def step(self, loss: float) -> float:
         """Let the optimiser make a step, whole even where Ctrl-C comes; return the learning rate of it."""
-        rate = self.rate = getattr(self.optimiser, "lr", math.nan)  # a callback may have changed it
+        rate = self.rate = rate_of(self.optimiser)  # a callback may have changed it
         if self.schedule is not None:
-            found = self.schedule(self.history.steps)
-            factor = as_float(found)
-            if factor is None or not math.isfinite(factor):
-                k = self.history.steps
-                raise ValueError(f"schedule({k}) gives the factor of lr, a finite number; it gave {describe(found)}")
-            rate *= factor
+            rate = scheduled(rate, self.schedule, self.history.steps)
         with uninterrupted():
             if self.schedule is not None:
                 self.optimiser.lr = rate
@@ -343,7 +348,7 @@ class _Run:
             finally:
                 if self.schedule is not None:
                     self.optimiser.lr = self.rate
-        return float(rate)
+        return rate
 
     def refuse_anomaly(self, hint: str = " (is lr too large?)") -> None:
         """Raise for parameters that overflowed; they never reach a checkpoint."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from micrograd.engine import Value
 from micrograd.errors import describe
 from micrograd.nn.module import Module, state_of
+from micrograd.ops.floats import as_float
 
-__all__ = ["check_optimiser", "kept_by", "parameters_of"]
+__all__ = ["check_optimiser", "kept_by", "parameters_of", "rate_of", "scheduled"]
 
 
 def parameters_of(model: Any) -> dict[str, Value]:
@@ -52,3 +54,23 @@ def check_optimiser(optimiser: Any, parameters: dict[str, Value], schedule: Any,
     strange = [i for i, p in enumerate(owned() if callable(owned) else owned) if p not in known]
     if strange:
         raise ValueError(f"parameter {strange[0]} of the optimiser is not one of the model's; is it of another model?")
+
+
+def rate_of(optimiser: Any) -> float:
+    """Return the learning rate, nan for an optimiser that has none."""
+    rate = as_float(getattr(optimiser, "lr", None))
+    return math.nan if rate is None else rate
+
+
+def scheduled(rate: float, schedule: Callable[[int], Any], k: int) -> float:
+    """Return the learning rate of step ``k``; ``ValueError`` for what no optimiser takes."""
+    found = schedule(k)
+    try:
+        factor = as_float(found)
+    except OverflowError:
+        factor = math.inf
+    if factor is None or not 0.0 <= rate * factor < math.inf:
+        raise ValueError(
+            f"schedule({k}) gives the factor of lr = {rate!r}, a finite number from 0 on; it gave {describe(found)}"
+        )
+    return rate * factor

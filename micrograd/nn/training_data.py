@@ -1,6 +1,7 @@
 """The samples that ``fit`` trains on: checked before anything is changed, then shuffled and handed out in batches.
 
-A **field** is where numbers of one meaning stand in a sample: the position of an argument, then the keys of dicts.
+A **field** is where numbers of one meaning stand in a sample: the position of an argument, then keys of dicts, and
+places in lists that are not mere rows of numbers. The compiler's arguments have the same paths.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from array import array
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from micrograd._structure import mapped, paths
 from micrograd.arrays import data_of, is_array
 from micrograd.engine import Value
 from micrograd.errors import describe
@@ -71,16 +73,15 @@ class Samples:
         digest = hashlib.sha256()
         for position in range(len(self.columns)):
             self._check(position, digest)
-        self._mixed = frozenset([field for field, numbers in self._fields.items() if numbers.is_mixed()])
         self.digest = digest.hexdigest()[:16]
-        """Tells data apart: of the same numbers and texts it is the same, in lists as in arrays."""
+        """Tells numbers and texts apart: of the same ones, in lists or in arrays, it is the same."""
 
     def __getitem__(self, i: int) -> tuple[Any, ...]:
         return tuple([column[i] for column in self.columns])
 
     def sample(self, i: int, floats: Collection[Field]) -> tuple[Any, ...]:
-        """Return a sample for compiled code: with floats for ints in ``floats``, and where a field has both."""
-        return tuple([_as_floats(x, (k,), self._mixed.union(floats)) for k, x in enumerate(self[i])])
+        """Return a sample for compiled code, with floats for ints in ``floats``."""
+        return tuple([_as_floats(x, (k,), floats) for k, x in enumerate(self[i])]) if floats else self[i]
 
     def _columns(self, data: Any) -> list[Any]:
         if isinstance(data, tuple):
@@ -92,11 +93,13 @@ class Samples:
         self._sequence(data, "it")
         if is_array(data) or not any(isinstance(sample, tuple) for sample in data):
             return [data]
-        width = len(data[0]) if isinstance(data[0], tuple) else 0
+        first = data[0]
         for i, sample in enumerate(data):
-            if not isinstance(sample, tuple) or len(sample) != width:
-                raise ValueError(f"{self.what}: sample 0 is {describe(data[0])}, and sample {i} is {describe(sample)}")
-        return [[sample[position] for sample in data] for position in range(width)]
+            if type(sample) is not type(first) or len(sample) != len(first):
+                raise ValueError(f"{self.what}: sample 0 is {describe(first)}, and sample {i} is {describe(sample)}")
+        if not first:
+            raise ValueError(f"{self.what}: a tuple holds the arguments of the loss, and sample 0 is empty")
+        return [[sample[position] for sample in data] for position in range(len(first))]
 
     def _sequence(self, x: Any, name: str) -> None:
         if is_array(x) and x.shape:
@@ -116,13 +119,16 @@ class Samples:
             field = self._fields[position,] = _Numbers()
             field.add_array(column, column.size // self.count)
             digest.update(column.astype(float).tobytes())
+            shapes = self._shapes[-1]
         else:
-            self._check_one_by_one(position, column.tolist() if is_array(column) else column, digest)
+            shapes = self._check_one_by_one(position, column.tolist() if is_array(column) else column, digest)
+        kinds = {shape: number for number, shape in enumerate(dict.fromkeys(shapes))}
+        digest.update(repr([*kinds]).encode() + array("q", map(kinds.__getitem__, shapes)).tobytes())
         for field_of, field in self._fields.items():
             if field_of[0] == position:
                 self._probes.update(dict.fromkeys(field.probes()))
 
-    def _check_one_by_one(self, position: int, entries: Sequence[Any], digest: Any) -> None:
+    def _check_one_by_one(self, position: int, entries: Sequence[Any], digest: Any) -> list[Any]:
         shapes: list[Any] = []
         seen: set[Any] = set()
         numbers = array("d")
@@ -136,7 +142,8 @@ class Samples:
             for way, keys, x in leaves:
                 number = _number(x)
                 if number is None:
-                    digest.update(repr(x).encode() if isinstance(x, (str, bytes)) else type(x).__name__.encode())
+                    text = str(x) if isinstance(x, (str, bytes)) else type(x).__name__
+                    digest.update(f"{len(text)} {text}".encode(errors="surrogatepass"))
                     continue
                 if not math.isfinite(number):
                     where = f"argument {position}, column {way}" if way else f"argument {position}"
@@ -146,6 +153,7 @@ class Samples:
                 self._fields.setdefault((position, *keys), _Numbers()).add(x, number, i)
         digest.update(numbers.tobytes())
         self._shapes.append(shapes)
+        return shapes
 
     def probes(self) -> Iterator[tuple[int, str]]:
         """Yield samples that stand for all, with a description: one of each shape and label, those with extreme ints.
@@ -168,28 +176,31 @@ class Samples:
                         f"{self.what}: sample {i}, argument {position}: {_described(shape)}, and sample 0 has"
                         f" {_described(shapes[0])}; a compiled step takes samples of one shape"
                     )
-            field = self._fields.get((position,))
-            if not is_array(column):
-                column = data_of(list(column))
-                column = column.astype(int) if field is not None and field.is_whole() else column
+            if not is_array(column) or column.dtype == object:
+                try:
+                    column = data_of([_plain(entry) for entry in column])
+                except TypeError as error:
+                    raise TypeError(
+                        f"{self.what}: sample 0, argument {position} is {describe(column[0])}; a compiled step takes"
+                        " arrays, made from numbers and lists of them"
+                    ) from error
+                fields = [numbers for field, numbers in self._fields.items() if field[0] == position]
+                column = column.astype(int) if fields and all(numbers.whole for numbers in fields) else column
             arrays.append(_as_floats(column, (position,), floats))
         return arrays
 
 
 class _Numbers:
-    """What stands in a field: whether it is whole, and where the extremes and each of a few different numbers are."""
+    """What stands in a field: whether all of it is whole, and where extremes and a few different numbers are."""
 
     def __init__(self) -> None:
-        self._whole = self._other = False
+        self.whole = True
         self._extremes: list[tuple[float, int]] = []
         self._first: dict[Any, int] = {}
 
     def add(self, x: Any, number: float, i: int) -> None:
         """Take note of ``x`` in sample ``i``."""
-        if _is_whole(x) and abs(number) <= _EXACT:
-            self._whole = True
-        else:
-            self._other = True
+        self.whole = self.whole and _is_whole(x) and abs(number) <= _EXACT
         if not self._extremes:
             self._extremes = [(number, i), (number, i)]
         elif number < self._extremes[0][0]:
@@ -201,8 +212,7 @@ class _Numbers:
 
     def add_array(self, column: Any, width: int) -> None:
         """Take note of an array whose every ``width`` numbers are a sample's."""
-        self._whole = column.dtype.kind in "iu"
-        self._other = not self._whole
+        self.whole = column.dtype.kind in "iu"
         flat = column.reshape(-1)
         self._extremes = [(0.0, int(place) // width) for place in (flat.argmin(), flat.argmax())]
         for start in range(0, len(flat), _CHUNK):
@@ -211,12 +221,6 @@ class _Numbers:
                     self._first[x] = place // width
             if len(self._first) > _LABELS:
                 break
-
-    def is_whole(self) -> bool:
-        return self._whole and not self._other
-
-    def is_mixed(self) -> bool:
-        return self._whole and self._other
 
     def probes(self) -> list[int]:
         """Return samples that stand for all: of more numbers than labels may be, those with the extremes."""
@@ -234,6 +238,11 @@ def _number(x: Any) -> float | None:
         return math.inf
 
 
+def _plain(x: Any) -> Any:
+    """Return a sample with plain numbers for arrays without axes, and lists for the others."""
+    return mapped(lambda part: part.tolist() if is_array(part) else part, x)
+
+
 def _is_whole(x: Any) -> bool:
     return type(x) is int or (not isinstance(x, (bool, float)) and hasattr(type(x), "__index__"))
 
@@ -245,7 +254,7 @@ def _as_floats(x: Any, field: Field, floats: Collection[Field]) -> Any:
     if isinstance(x, dict):
         return {key: _as_floats(part, (*field, key), floats) for key, part in x.items()}
     if isinstance(x, (list, tuple)):
-        return [_as_floats(part, field, floats) for part in x]
+        return [_as_floats(part, inner, floats) for part, inner in zip(x, paths(x, field))]
     if is_array(x):
         return x.astype(float) if x.dtype.kind in "iu" else x
     return float(x) if _is_whole(x) else x
@@ -261,13 +270,16 @@ def _shape(x: Any, way: str, keys: Field, leaves: list[tuple[str, Field, Any]]) 
     if is_array(x):
         x = x.tolist()
     if isinstance(x, (list, tuple)):
-        inner = [_shape(part, f"{way}, {i}" if way else str(i), keys, leaves) for i, part in enumerate(x)]
+        ways = [f"{way}, {i}" if way else str(i) for i in range(len(x))]
+        inner = [_shape(part, name, field, leaves) for part, name, field in zip(x, ways, paths(x, keys))]
         return (len(inner), None if inner.count(None) == len(inner) else tuple(inner))
     if isinstance(x, dict):
         names = {key: f"{way}, {key!r}" if way else repr(key) for key in x}
         return tuple([(names[key], _shape(part, names[key], (*keys, key), leaves)) for key, part in x.items()])
     leaves.append((way, keys, x))
-    return None if _number(x) is not None else type(x).__name__
+    if _number(x) is not None:
+        return None
+    return "str" if isinstance(x, str) else type(x).__name__  # NumPy's texts are texts
 
 
 def _described(shape: Any) -> str:

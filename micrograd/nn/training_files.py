@@ -10,6 +10,7 @@ The file is one object, written whole or not at all, with floats that read back 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -183,7 +184,8 @@ class Checkpoint:
         for name in _LISTS:
             if not isinstance(saved[name], list):
                 raise ValueError(f"{name!r} of the history is a list of numbers, not {describe(saved[name])}")
-            lists[name] = [_json.number(x) for x in saved[name]]
+            found = [_json.number(x) for x in saved[name]]
+            lists[name] = [x if x == x else math.nan for x in found]  # which equals itself in a list
         epochs = len(lists["losses"])
         lengths = {name: epochs if name != "validation" or self.run["validation"] else 0 for name in _LISTS}
         steps, best = saved["steps"], saved["best_epoch"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,35 +19,35 @@ __all__ = ["Objective", "mean_of", "uninterrupted"]
 
 _TELLING = 4  # samples whose loss is not 0, on which a step and the loss are compared
 _TRIED = 100  # samples among which one is looked for
+_NOTHING = 1e-12  # what is left of a loss that is 0 but for rounding
 _AGREE = 1e-6  # between a step and the mean of the loss: fastmath is allowed, a sum in place of a mean is not
 
 
 class Objective:
     """The mean loss of samples, and its gradient: from single Values, from a compiled loss or from a compiled step."""
 
-    def __init__(self, loss: Callable[..., Any], step: Any, parameters: list[Value]) -> None:
+    def __init__(self, loss: Callable[..., Any], step: Any, parameters: list[Value], kept: Iterable[Value]) -> None:
         if step is not None and not (callable(step) and callable(getattr(step, "backward", None))):
             raise TypeError(
                 "step is the loss compiled over a batch, micrograd.compile(loss, batched=..., reduce='mean'), not"
                 f" {describe(step)}"
             )
-        self._loss, self._step, self._parameters = loss, step, parameters
+        self._loss, self._step = loss, step
+        self._parameters, self._kept = parameters, list(kept)  # trained ones; frozen ones too
         self._compiled = not isinstance(loss, type) and callable(getattr(loss, "backward", None))
         self._plain = getattr(loss, "__wrapped__", None) if self._compiled else None
         self._arrays: dict[Samples, list[Any]] = {}  # for a compiled step
-        self._floats: dict[Samples, frozenset[Field]] = {}  # for a compiled loss: what it does not take as ints
+        self._floats: frozenset[Field] = frozenset()  # for a compiled loss: ints with which it computes
 
     def check(self, samples: Samples) -> None:
         """Try the loss on samples that stand for all, and the step on two of them; nothing is changed."""
-        gradients = [p._grad for p in self._parameters]
+        gradients = [p._grad for p in self._kept]
         losses: dict[int, float] = {}
         try:
             for i, name in samples.probes():
                 try:
                     if self._plain is not None:
                         self._plain(*samples[i])  # compiled code does not ask whether a number is a label
-                    if self._compiled and samples not in self._floats:
-                        self._floats[samples] = self._reading(samples, i)
                     losses[i] = self._value(samples, i, backward=self._compiled)
                 except ValueError as error:
                     raise ValueError(f"{name}: {error}") from error
@@ -59,7 +59,7 @@ class Objective:
             if self._step is not None:
                 self._check_step(samples, losses)
         finally:
-            for p, g in zip(self._parameters, gradients):
+            for p, g in zip(self._kept, gradients):
                 p._grad = g
 
     def _check_step(self, samples: Samples, losses: dict[int, float]) -> None:
@@ -74,16 +74,22 @@ class Objective:
             self._arrays[samples] = samples.arrays(floats)
             return self._step.backward(*self._batch(samples, some))
 
-        (_, found), slopes = self._with_gradient(lambda: self._read(run))
-        expected, wanted = self._with_gradient(lambda: mean_of(self._each(samples, some)))
+        self._clear()
+        found, slopes = self._read(run)[1], self._gradient()
+        # Of every sample by itself: where gradients cancel, rounding goes by their sizes.
+        values, gradients = [], []
+        for i in some:
+            self._clear()
+            values += self._each(samples, [i])
+            gradients.append(self._gradient())
         number = as_float(found)
-        if number is None or not _agree(number, expected):
+        if number is None or not _agree(number, mean_of(values), values):
             raise ValueError(
-                f"step gives {describe(found)} for samples {some}, and the mean of loss is {expected!r}: compile the"
-                " same function, with reduce='mean'"
+                f"step gives {describe(found)} for samples {some}, and the mean of loss is {mean_of(values)!r}: compile"
+                " the same function, with reduce='mean'"
             )
-        largest = max(map(abs, wanted))
-        if not all(_agree(a, b, largest) for a, b in zip(slopes, wanted)):
+        largest = [max(map(abs, gradient)) for gradient in gradients]
+        if not all(_agree(a, mean_of(parts), largest) for a, parts in zip(slopes, zip(*gradients))):
             raise ValueError(
                 f"step gives the model another gradient than loss, for samples {some}: compile the same function, of"
                 " this model and not of a copy"
@@ -94,29 +100,31 @@ class Objective:
         every = -(-samples.count // _TRIED)
         return next(([i] for i in range(0, samples.count, every) if self._value(samples, i, backward=False)), [])
 
-    def _reading(self, samples: Samples, i: int) -> frozenset[Field]:
-        """Return the fields whose whole numbers a compiled loss does not take for ints, by a trial."""
-        return self._read(lambda floats: self._loss(*samples.sample(i, floats)))[0]
-
     @staticmethod
-    def _read(run: Callable[[frozenset[Field]], Any]) -> tuple[frozenset[Field], Any]:
-        """Run compiled code with floats in those fields of ints with which it computes; return them and the result.
+    def _read(
+        run: Callable[[frozenset[Field]], Any], floats: frozenset[Field] = frozenset()
+    ) -> tuple[frozenset[Field], Any]:
+        """Run compiled code with floats for ints in those fields with which it computes; return them and the result.
 
         Ints only choose in compiled code, as labels and tokens do; features that happen to be whole are numbers.
         """
-        floats: frozenset[Field] = frozenset()
         while True:
             try:
                 return floats, run(floats)
             except TraceError as error:
                 if error.path is None or error.path in floats:
+                    if floats:
+                        where = ", ".join(map(_place, sorted(floats, key=str)))
+                        error.add_note(f"it computes with the ints in {where}, and was given them as floats")
                     raise
                 floats |= {error.path}
 
-    def _with_gradient(self, run: Callable[[], Any]) -> tuple[Any, list[float]]:
+    def _clear(self) -> None:
         for p in self._parameters:
             p._grad = 0.0
-        return run(), [p._grad for p in self._parameters]
+
+    def _gradient(self) -> list[float]:
+        return [p._grad for p in self._parameters]
 
     def _each(self, samples: Samples, indices: Sequence[int]) -> list[float]:
         """Return the losses of samples, and add the gradient of their mean."""
@@ -131,8 +139,11 @@ class Objective:
 
     def _value(self, samples: Samples, i: int, *, backward: bool, share: float = 1.0) -> float:
         """Return the loss of a sample, and add ``share`` times its gradient (a compiled loss: all of it)."""
-        call = self._loss.backward if self._compiled and backward else self._loss  # type: ignore[attr-defined]
-        out = call(*(samples.sample(i, self._floats[samples]) if self._compiled else samples[i]))
+        if self._compiled:
+            call = self._loss.backward if backward else self._loss  # type: ignore[attr-defined]
+            self._floats, out = self._read(lambda floats: call(*samples.sample(i, floats)), self._floats)
+        else:
+            out = self._loss(*samples[i])
         number = as_float(out) if self._compiled else out.data if isinstance(out, Value) else None
         if number is None:
             raise TypeError(f"loss returns one Value, the loss of one sample; for sample {i} it gave {describe(out)}")
@@ -144,8 +155,7 @@ class Objective:
 
     def gradient(self, samples: Samples, indices: list[int]) -> list[float]:
         """Set the gradients to those of the mean loss of a batch; return the losses, or their mean for each."""
-        for p in self._parameters:
-            p._grad = 0.0
+        self._clear()
         count = len(indices)
         if self._step is not None:
             number = float(self._step.backward(*self._batch(samples, indices)))
@@ -173,9 +183,14 @@ def mean_of(numbers: Sequence[float]) -> float:
         return math.fsum([x / len(numbers) for x in numbers])
 
 
-def _agree(a: float, b: float, size: float = 0.0) -> bool:
-    """Tell whether two numbers are the same to rounding, of sums whose terms are about as large as ``size``."""
-    return abs(a - b) <= _AGREE * max(1.0, abs(b), size) or not (math.isfinite(a) or math.isfinite(b))
+def _agree(a: float, b: float, terms: Sequence[float]) -> bool:
+    """Tell whether two means of such terms are the same to rounding."""
+    return abs(a - b) <= _AGREE * max(map(abs, terms)) + _NOTHING or not (math.isfinite(a) or math.isfinite(b))
+
+
+def _place(field: Field) -> str:
+    position, *way = field
+    return f"argument {position}" + "".join(f"[{key!r}]" for key in way)
 
 
 @contextmanager

@@ -138,10 +138,10 @@ class Op:
             result = x.__micrograd_op__(self, tuple(flat))
             if result is not NotImplemented:
                 return result
-        if strangers:
-            raise TypeError(f"{self.name}(): {not_a_number(strangers[0], 'a real number or a Value')}")
-        kinds = " and ".join(kind.__name__ for kind in hosts)
-        raise TypeError(f"{self.name}(): {kinds} came together, and know nothing of each other")
+        if len(hosts) > 1 and not strangers:
+            kinds = " and ".join(kind.__name__ for kind in hosts)
+            raise TypeError(f"{self.name}(): {kinds} came together, and know nothing of each other")
+        raise TypeError(f"{self.name}(): {not_a_number([*strangers, *hosts.values()][0], 'a real number or a Value')}")
 
     def contributions(
         self, g: Any, out: Any, operands: Sequence[Any], wanted: Sequence[bool] | None = None

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import same, wild_graphs
+from support import registered, same, wild_graphs
 from table_rows import ROWS, sizes
 
 import micrograd as mg
@@ -199,3 +199,17 @@ def test_graphs_of_exact_operations_have_the_eager_bits_on_any_numbers(data: st.
     root = pool[-1]
     # A nan's sign is not specified: copysign may read it.
     assert same(mg.compile(lambda: root)(), root.data) or any(v.op == "copysign" for v in pool)
+
+
+def test_a_rule_may_choose_by_a_comparison() -> None:
+    with registered(
+        "bent",
+        forward=lambda a: mg.where(a > 0, a * a, -a),
+        vjp=(lambda g, out, a: g * mg.where(a > 0, 2 * a, mg.where(a <= -5.0, 0.5, -1)),),
+    ) as bent:
+        for x in (3.0, 0.0, -2.0, -5.0, -7.0):
+            value, slope = mg.compile(lambda x: bent(x) * 1.0, backend="python").value_and_grad(x)
+            leaf = Value(x)
+            out = bent(leaf)
+            out.backward()
+            assert (value, slope) == (out.data, leaf.grad)

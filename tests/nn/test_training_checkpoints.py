@@ -190,6 +190,48 @@ def test_a_model_that_broke_down_goes_on_from_its_checkpoint(tmp_path: Path) -> 
     assert numbers(model) == numbers(whole)
 
 
+def test_a_checkpoint_whose_numbers_break_the_loss_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "training.json"
+    w = Value(1.0)
+    model = nn.Module()
+    model.w = w  # type: ignore[attr-defined]
+
+    def loss(x: float) -> Any:
+        return (w * x) ** 2
+
+    nn.fit(model, [1.0], loss, optim.SGD([w], 1e200), epochs=1, checkpoint=file, progress=False)
+    w.data = 1.0
+    with pytest.raises(mg.AnomalyError, match=r"sample 0 is inf, with the parameters in .*json; resume=False begins"):
+        nn.fit(model, [1.0], loss, optim.SGD([w], 0.1), epochs=2, checkpoint=file, progress=False)
+    assert w.data == 1.0
+
+
+@pytest.mark.parametrize("lr", ["missing", None])
+def test_an_optimiser_without_a_rate_resumes_to_an_equal_history(lr: Any, tmp_path: Path) -> None:
+    class Own:
+        def __init__(self, model: nn.MLP) -> None:
+            self.parameters = model.parameters()
+            if lr is None:
+                self.lr = None
+
+        def step(self) -> None:
+            for p in self.parameters:
+                p.data -= 0.1 * p.grad
+
+        def state_dict(self) -> dict[str, Any]:
+            return {}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            assert state == {}
+
+    file = tmp_path / "training.json"
+    models = [network(2), network(2)]
+    fitted(models[0], two_moons(6), Own(models[0]), epochs=2, checkpoint=file)
+    resumed = fitted(models[0], two_moons(6), Own(models[0]), epochs=4, checkpoint=file)
+    assert resumed == fitted(models[1], two_moons(6), Own(models[1]), epochs=4)
+    assert numbers(models[0]) == numbers(models[1])
+
+
 def test_a_checkpoint_that_is_tried_in_vain_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "training.json"
     model = network(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 from typing import Any
 
@@ -323,3 +324,112 @@ def test_a_step_of_a_copy_of_the_model_is_refused() -> None:
     step = mg.compile(hinge(copy.deepcopy(model)), batched=("x", "y"), reduce="mean", backend="python")
     with pytest.raises(ValueError, match="of this model and not of a copy"):
         fitted(model, two_moons(6), step=step)
+
+
+def holder(**values: Any) -> Any:
+    model = nn.Module()
+    vars(model).update(values)
+    return model
+
+
+def test_a_copy_is_refused_where_all_losses_are_small() -> None:
+    model, copy = holder(w=Value(0.5), b=Value(0.0)), holder(w=Value(0.5), b=Value(0.0))
+    xs = [0.1 * i for i in range(1, 9)]
+    ys = [1e-4 * (2.0 * x + 1.0) for x in xs]
+
+    def loss(x: Any, y: Any, model: Any = model) -> Any:
+        return (1e-4 * (model.w * x + model.b) - y) ** 2
+
+    for step in (
+        mg.compile(lambda x, y: loss(x, y, copy), batched=("x", "y"), reduce="mean", backend="python"),
+        mg.compile(lambda x, y: loss(x, y), batched=("x", "y"), reduce="sum", backend="python"),
+    ):
+        with pytest.raises(ValueError, match="compile the same function"):
+            nn.fit(model, (xs, ys), loss, optim.Adam(model.parameters(), 0.05), epochs=3, step=step, progress=False)
+    assert numbers(model) == [0.5, 0.0]
+
+
+def test_a_perfect_model_may_be_trained_with_fastmath() -> None:
+    rng = random.Random(0)
+    model, twin = network(4, seed=1), network(4, seed=1)
+    xs = [[rng.gauss(0.0, 1.0), rng.gauss(0.0, 1.0)] for _ in range(20)]
+    ys = [math.tanh(twin(x).data) for x in xs]
+
+    def loss(x: Any, y: Any) -> Any:
+        return (mg.tanh(model(x)) - y) ** 2 + 0.0
+
+    step = mg.compile(loss, batched=("x", "y"), reduce="mean", fastmath=True)
+    history = nn.fit(model, (xs, ys), loss, optim.SGD(model.parameters(), 0.1), epochs=2, step=step, progress=False)
+    assert history.losses[-1] < 1e-24
+
+
+def test_an_int_that_chooses_may_stand_in_a_list_beside_numbers() -> None:
+    found = []
+    for native in (True, False):
+        linear = nn.Linear(2, 3, rng=random.Random(0))
+
+        def loss(sample: Any, linear: nn.Linear = linear) -> Any:
+            return nn.cross_entropy(linear(sample[0]), sample[1])
+
+        function = mg.compile(lambda sample: loss(sample), backend="python") if native else loss
+        for data in ([[[0.5, 1.5], 1], [[1.0, 2.0], 2]], [[[1, 2], 0], [[0.5, 2], 2], [[1.5, 0.5], 1]]):
+            nn.fit(linear, data, function, optim.SGD(linear.parameters(), 0.1), epochs=2, progress=False)
+        found.append(numbers(linear))
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("data", [[[1, 2], [], [3]], [[], [1, 2], [3]], [[], [1.5], [2, 3.0], [1, 2]]])
+def test_ints_are_numbers_in_whatever_sample_they_come_first(data: Any) -> None:
+    found = []
+    for native in (True, False):
+        model = holder(w=Value(0.5))
+
+        def loss(xs: Any, w: Value = model.w) -> Any:
+            return mg.sum([(w * x - 1.0) ** 2 for x in xs] + [w * w])
+
+        function = mg.compile(lambda xs: loss(xs), backend="python") if native else loss
+        nn.fit(model, data, function, optim.SGD([model.w], 0.01), epochs=2, progress=False)
+        found.append(model.w.data)
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
+def test_the_way_to_ints_that_are_both_is_told() -> None:
+    linear = nn.Linear(2, 3, rng=random.Random(0))
+    loss = mg.compile(lambda x: nn.cross_entropy(linear(x[:2]), x[2]), backend="python")
+    with pytest.raises(mg.TraceError, match="a label is an int") as caught:
+        nn.fit(linear, [[1, 2, 0]], loss, optim.SGD(linear.parameters(), 0.1), epochs=1)
+    assert caught.value.__notes__[0] == "it computes with the ints in argument 0, and was given them as floats"
+
+
+def test_numbers_in_arrays_of_any_kind_are_numbers_of_a_step() -> None:
+    results = []
+    for xs in ([1.0, 2.0], [np.array(1.0), np.array(2)], np.array([1.0, 2], dtype=object)):
+        model = holder(w=Value(0.5))
+
+        def loss(x: Any, w: Value = model.w) -> Any:
+            return (w * x - 1.0) ** 2
+
+        step = mg.compile(lambda x: loss(x), batched="x", reduce="mean", backend="python")
+        nn.fit(model, xs, loss, optim.SGD([model.w], 0.1), epochs=2, step=step, progress=False)
+        results.append(model.w.data)
+    assert results[0] == results[1] == results[2]
+    for data, said in (([{"x": 1.0}], "is {'x': 1.0}"), (["ab"], "is 'ab'")):
+        with pytest.raises(TypeError, match=f"sample 0, argument 0 {said}.*; a compiled step takes arrays"):
+            nn.fit(model, data, lambda x: model.w * 1.0, optim.SGD([model.w], 0.1), epochs=1, step=step)
+
+
+def test_gradients_of_frozen_values_stay_where_data_are_refused() -> None:
+    w, frozen = Value(0.5), Value(0.0)
+
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            self.w, self.frozen = w, frozen
+
+        def parameters(self) -> list[Value]:
+            return [w]
+
+    frozen.grad = 5.0
+    loss = mg.compile(lambda x: (w * x - frozen) ** 2, backend="python")
+    with pytest.raises(TypeError, match="str"):
+        nn.fit(Half(), [1.0, "a"], loss, optim.SGD([w], 0.1), epochs=1, progress=False)
+    assert (frozen.grad, w.grad, w.data) == (5.0, 0.0, 0.5)

@@ -400,7 +400,8 @@ def test_a_label_out_of_range_is_found_wherever_it_is(wrong: int) -> None:
         ({"optimiser": optim.SGD([Value(1.0)], 0.1)}, ValueError, "is it of another model"),
         ({"schedule": lambda k: NAN}, ValueError, r"schedule\(0\) gives the factor"),
         ({"schedule": lambda k: "1"}, ValueError, r"schedule\(0\) gives the factor"),
-        ({"schedule": lambda k: -1.0}, ValueError, "lr is a finite number"),
+        ({"schedule": lambda k: -1.0}, ValueError, r"schedule\(0\) gives the factor of lr = 0.1"),
+        ({"schedule": lambda k: 10**400}, ValueError, r"schedule\(0\) gives the factor of lr = 0.1"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -720,3 +721,43 @@ def test_a_learning_rate_that_the_callback_changes_counts_and_is_told() -> None:
         history = fitted(model, two_moons(8), optimiser, epochs=4, callback=halve, schedule=schedule)
         assert history.rates == [1.0, 0.5, 0.25, 0.125]
         assert optimiser.lr == 0.0625
+
+
+def test_the_digest_tells_shapes_keys_and_columns() -> None:
+    different = [
+        ([[1.0, 2.0], [3.0, 4.0]], [[5.0], [6.0]]),
+        ([[1.0], [2.0]], [[3.0, 4.0], [5.0, 6.0]]),
+        [{"x": 1.0, "y": 5.0}, {"x": 2.0, "y": 7.0}],
+        [{"y": 1.0, "x": 5.0}, {"y": 2.0, "x": 7.0}],
+        ["ab", "c"],
+        ["a", "bc"],
+        [[1.0, 2.0], [3.0]],
+        [[1.0], [2.0, 3.0]],
+    ]
+    assert len({Samples(data).digest for data in different}) == len(different)
+    assert Samples(list(np.array(["ab", "c"]))).digest == Samples(["ab", "c"]).digest
+    assert Samples((np.array([[1, 2], [3, 4]]), [5, 6])).digest == Samples([((1.0, 2.0), 5), ([3, 4], 6.0)]).digest
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([()], "a tuple holds the arguments of the loss, and sample 0 is empty"),
+        ([[1.0], (2.0,)], r"sample 0 is \[1.0\] \(type list\), and sample 1 is \(2.0,\) \(type tuple\)"),
+    ],
+)
+def test_tuples_among_samples_are_all_of_one_length(data: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Samples(data)
+
+
+def test_a_clip_that_makes_nan_is_told_from_a_loss_that_does() -> None:
+    w = Value(1.0)
+
+    def clip(ps: list[Value]) -> None:
+        for p in ps:
+            p.grad = math.nan
+
+    with pytest.raises(mg.AnomalyError, match="epoch 1, after step 0: the gradient of 0 is nan after clip"):
+        nn.fit(Holder([w]), [1.0], lambda x: w * x, optim.SGD([w], 0.1), epochs=1, clip=clip, progress=False)
+    assert w.data == 1.0
