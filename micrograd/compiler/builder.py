@@ -15,7 +15,7 @@ from micrograd.errors import not_a_number
 from micrograd.ops import Op, Operand, operations
 from micrograd.ops.floats import as_float
 
-__all__ = ["Builder", "Symbol"]
+__all__ = ["Builder", "Compared", "Symbol"]
 
 
 class Builder:
@@ -96,19 +96,10 @@ class Builder:
         return Program(self.ops, self.operands, notes=self.notes, **outputs)
 
 
-class Symbol(Operand):
-    """An instruction of a program, for rules and expansions to compute with."""
+class Compared(Operand):
+    """A kind whose comparisons are operations, for ``where`` to choose by."""
 
-    __slots__ = ("_builder", "id")
-
-    def __init__(self, builder: Builder, number: int) -> None:
-        self._builder = builder
-        self.id = number
-
-    def __micrograd_op__(self, op: Op, operands: tuple[Any, ...]) -> Any:
-        """Add the instruction that applies ``op``."""
-        b = self._builder
-        return b.symbol(b.emit(op.name, tuple(map(b.place, operands))))
+    __slots__ = ()
 
     def __lt__(self, other: Any) -> Any:
         return self._compared("lt", other)
@@ -121,6 +112,24 @@ class Symbol(Operand):
 
     def __ge__(self, other: Any) -> Any:
         return self._compared("ge", other)
+
+    def _compared(self, op: str, other: Any) -> Any:
+        raise NotImplementedError
+
+
+class Symbol(Compared):
+    """An instruction of a program, for rules and expansions to compute with."""
+
+    __slots__ = ("_builder", "id")
+
+    def __init__(self, builder: Builder, number: int) -> None:
+        self._builder = builder
+        self.id = number
+
+    def __micrograd_op__(self, op: Op, operands: tuple[Any, ...]) -> Any:
+        """Add the instruction that applies ``op``."""
+        b = self._builder
+        return b.symbol(b.emit(op.name, tuple(map(b.place, operands))))
 
     def _compared(self, op: str, other: Any) -> Any:
         """Return 1 or 0 as a symbol, for ``where`` to choose by."""

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from micrograd import _modes
-from micrograd.compiler.builder import Builder
+from micrograd.compiler.builder import Builder, Compared
 from micrograd.compiler.program import Program
 from micrograd.engine import Value
 from micrograd.errors import TraceError, describe, not_a_number
@@ -94,7 +94,7 @@ class Recorder(Builder):
         return captured[v]
 
 
-class Input(Operand):
+class Input(Compared):
     """A symbolic Value: an argument of the function that is being compiled, or something computed from one."""
 
     __slots__ = ("_number", "_recorder")
@@ -124,18 +124,6 @@ class Input(Operand):
             else:
                 numbers.append(place(x))
         return Input(recorder, recorder.emit(op.name, tuple(numbers)))
-
-    def __lt__(self, other: Any) -> Any:
-        return self._compared("lt", other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._compared("le", other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._compared("gt", other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._compared("ge", other)
 
     def _compared(self, op: str, other: Any) -> Any:
         if not isinstance(other, (Input, Value)) and as_float(other) is None:
