@@ -637,6 +637,24 @@ for f, x in [(lambda x: mg.sin(x) * x + mg.exp(x), 1.5), (lambda x: wrong(x) + w
     assert len(texts) == 1
 
 
+def test_verdicts_do_not_depend_on_what_was_checked_before() -> None:
+    w = Value(0.5)  # shared by two of them, and captured: its gradient is written by every check
+    with registered("halved", forward=lambda a: a * a, vjp=(lambda g, out, a: g * a,)) as wrong:
+        checks: list[tuple[Callable[..., Any], tuple[float, ...]]] = [
+            (lambda x: mg.sin(x) * x + mg.exp(x), (1.5,)),
+            (lambda x: wrong(x) + wrong(x * 2.0) * x, (1.5,)),
+            (mg.relu, (0.0,)),
+            (lambda x: w * x + mg.tanh(w), (0.25,)),
+            (mg.log, (-1.0,)),
+            (lambda x: x * w * x.data, (3.0,)),
+            (mg.log, (2.0,)),
+        ]
+        forward = [str(gradcheck(f, *xs)) for f, xs in checks]
+        backward = [str(gradcheck(f, *xs)) for f, xs in reversed(checks)]
+        assert forward == backward[::-1] == [str(gradcheck(f, *xs)) for f, xs in checks]
+        assert len({text.splitlines()[0] for text in forward}) == len(checks)
+
+
 def test_a_check_needs_nothing_but_the_standard_library() -> None:
     program = """
 import sys
