@@ -93,13 +93,14 @@ class Samples:
         self._sequence(data, "it")
         if is_array(data) or not any(isinstance(sample, tuple) for sample in data):
             return [data]
-        first = data[0]
-        for i, sample in enumerate(data):
-            if type(sample) is not type(first) or len(sample) != len(first):
-                raise ValueError(f"{self.what}: sample 0 is {describe(first)}, and sample {i} is {describe(sample)}")
-        if not first:
+        lengths = [len(sample) if isinstance(sample, tuple) else None for sample in data]
+        width = lengths[0]
+        for i, length in enumerate(lengths):
+            if length != width:
+                raise ValueError(f"{self.what}: sample 0 is {describe(data[0])}, and sample {i} is {describe(data[i])}")
+        if not width:
             raise ValueError(f"{self.what}: a tuple holds the arguments of the loss, and sample 0 is empty")
-        return [[sample[position] for sample in data] for position in range(len(first))]
+        return [[sample[position] for sample in data] for position in range(width)]
 
     def _sequence(self, x: Any, name: str) -> None:
         if is_array(x) and x.shape:
@@ -156,7 +157,7 @@ class Samples:
         return shapes
 
     def probes(self) -> Iterator[tuple[int, str]]:
-        """Yield samples that stand for all, with a description: one of each shape and label, those with extreme ints.
+        """Yield samples that stand for all, with a description: one of each shape and label, those with extremes.
 
         What a loss has to say about rows of a wrong length, or labels out of range, it says of these.
         """

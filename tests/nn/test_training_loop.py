@@ -743,6 +743,7 @@ def test_the_digest_tells_shapes_keys_and_columns() -> None:
     ("data", "message"),
     [
         ([()], "a tuple holds the arguments of the loss, and sample 0 is empty"),
+        ([1.0, 2.0, (1.0,)], r"sample 0 is 1.0 \(type float\), and sample 2 is \(1.0,\) \(type tuple\)"),
         ([[1.0], (2.0,)], r"sample 0 is \[1.0\] \(type list\), and sample 1 is \(2.0,\) \(type tuple\)"),
     ],
 )
