@@ -21,7 +21,17 @@ from micrograd.engine import Value
 from micrograd.errors import describe
 from micrograd.ops.domain import REALS, Domain, Interval
 
-__all__ = ["EDGES", "MARGIN", "beside", "edge_numbers", "inputs", "ordinary_numbers", "tied", "values"]
+__all__ = [
+    "EDGES",
+    "MARGIN",
+    "beside",
+    "edge_numbers",
+    "inputs",
+    "numbers_at_edges",
+    "ordinary_numbers",
+    "tied",
+    "values",
+]
 
 MARGIN = 1e-3  # between an ordinary number and the border of its domain
 EDGES = (0.0, -0.0, 1.0, -1.0, 1e-300, -1e-300, 1e300, -1e300)
@@ -79,7 +89,7 @@ def inputs(
     domains = _domains(count, domain)
     if not edges:
         return st.tuples(*map(ordinary_numbers, domains))
-    return tied([(x, ordinary_numbers(x) | edge_numbers(x)) for x in domains], ulps=(0,))
+    return tied([(x, numbers_at_edges(x)) for x in domains], ulps=(0,))
 
 
 def _domains(count: int, domain: str | Domain | Sequence[str | Domain] | None) -> list[Domain]:
@@ -136,7 +146,17 @@ def edge_numbers(domain: Domain) -> st.SearchStrategy[float]:
     ends = [x for interval in domain.intervals for x in (interval.low, interval.high) if math.isfinite(x)]
     beside = [math.nextafter(x, direction) for x in ends for direction in (-math.inf, math.inf)]
     inside = {repr(x): x for x in (*EDGES, *ends, *beside) if math.isfinite(x) and domain.contains(x)}
-    return st.sampled_from(list(inside.values())) if inside else st.nothing()
+    zeros = [x for x in inside.values() if x == 0.0]  # twice: either sign is an edge by itself
+    return st.sampled_from([*inside.values(), *zeros]) if inside else st.nothing()
+
+
+def numbers_at_edges(domain: Domain) -> st.SearchStrategy[float]:
+    """Return a strategy for ordinary numbers of ``domain`` and, three times as often, those at which functions fail."""
+    ordinary, edges = ordinary_numbers(domain), edge_numbers(domain)
+    if edges.is_empty:
+        return ordinary
+    # A draw of its own, as for ties: among alternatives, each of the edges would be rarer than each kind of others.
+    return st.integers(0, 3).flatmap(lambda k: edges if k else ordinary)
 
 
 # --- several ----------------------------------------------------------------------------------------------------
@@ -157,5 +177,5 @@ def tied(
 
 
 def beside(x: float, ulps: int) -> float:
-    """Return the number so many ulps from ``x``; beside 0, ulps of 1, for its own are too small to compute with."""
-    return x + ulps * math.ulp(x or 1.0) if ulps else x
+    """Return the number so many ulps from ``x``; near 0, ulps of 1, for its own are too small to compute with."""
+    return x + ulps * math.ulp(x if abs(x) >= _CLEAR else 1.0) if ulps else x

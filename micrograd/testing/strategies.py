@@ -37,8 +37,8 @@ from micrograd.testing.input_strategies import (
     EDGES,
     MARGIN,
     beside,
-    edge_numbers,
     inputs,
+    numbers_at_edges,
     ordinary_numbers,
     tied,
     values,
@@ -277,11 +277,9 @@ def _programs(draw: st.DrawFn, max_inputs: int, max_instructions: int, table: li
 
 
 def _inputs(max_inputs: int, table: list[Op], taste: _Taste) -> st.SearchStrategy[Sequence[float]]:
-    numbers = ordinary_numbers(REALS)
+    numbers = numbers_at_edges(REALS) if taste.anywhere else ordinary_numbers(REALS)
     if not taste.anywhere and not taste.to_kinks:
         return st.lists(numbers, min_size=1, max_size=max_inputs)
-    if taste.anywhere:
-        numbers |= edge_numbers(REALS) | edge_numbers(REALS)  # as often as both signs of ordinary ones
     if taste.to_kinks:
         numbers |= st.sampled_from([beside(point, k) for point in _kink_points(table) for k in _FEW_ULPS])
     ulps = _FEW_ULPS if taste.to_kinks else (0,)

@@ -21,6 +21,7 @@ from table_rows import PAIRED, ROWS
 
 import micrograd as mg
 from micrograd import Op, Value, testing
+from micrograd.testing.input_strategies import beside
 from micrograd.testing.program import Program
 from micrograd.testing.strategies import expressions, programs
 
@@ -64,11 +65,13 @@ def uses_in(program: Program) -> Counter[int]:
     return Counter(x for _, *operands in program.instructions for x in operands if type(x) is int)
 
 
-def seen_in(strategy: st.SearchStrategy[Program], look: Callable[[Program, Counter[str]], None]) -> Counter[str]:
-    """Return what ``look`` counted in three hundred programs."""
+def seen_in(
+    strategy: st.SearchStrategy[Program], look: Callable[[Program, Counter[str]], None], examples: int = 300
+) -> Counter[str]:
+    """Return what ``look`` counted in so many programs."""
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=300, derandomize=True, database=None)
+    @settings(max_examples=examples, derandomize=True, database=None)
     @given(strategy)
     def run(program: Program) -> None:
         seen["programs"] += 1
@@ -229,6 +232,14 @@ def test_near_kinks_all_else_is_as_it_is_elsewhere(program: Program) -> None:
             assert all(domain.contains(x) for domain, x in zip(row.domain, numbers, strict=True))
 
 
+def test_what_is_beside_0_has_neighbours_that_are_0_or_as_far() -> None:
+    near = {beside(0.0, k) for k in (-2, -1, 0, 1, 2)}
+    assert near == {k * EPSILON for k in (-2, -1, 0, 1, 2)}
+    assert {beside(x, k) for x in near for k in (-1, 1)} == {k * EPSILON for k in range(-3, 4)}
+    assert beside(3.0, 2) == 3.0 + 4 * EPSILON
+    assert (beside(-0.0, 0), math.copysign(1.0, beside(-0.0, 0))) == (0.0, -1.0)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in EVERY_KIND if kind.endswith("near kinks")])
 def test_kinks_are_met_often_where_they_are_asked_for(kind: str) -> None:
     def look(program: Program, seen: Counter[str]) -> None:
@@ -276,7 +287,7 @@ def test_edges_are_met_often_where_they_are_asked_for() -> None:
             not domain.contains(x) for row, _, xs, _ in steps(program) for domain, x in zip(row.domain, xs)
         )
 
-    seen = seen_in(program_at_edges, look)
+    seen = seen_in(program_at_edges, look, examples=1000)  # one edge of many is rarer than a kind of program
     assert all(number >= seen["programs"] // 10 for number in seen.values()), seen
     assert seen["a finite result"] > seen["programs"] // 2
 
