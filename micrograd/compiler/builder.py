@@ -114,7 +114,7 @@ class Compared(Operand):
         return self._compared("ge", other)
 
     def _compared(self, op: str, other: Any) -> Any:
-        raise NotImplementedError
+        return self.__micrograd_op__(operations()[op], (self, other))
 
 
 class Symbol(Compared):
@@ -130,10 +130,6 @@ class Symbol(Compared):
         """Add the instruction that applies ``op``."""
         b = self._builder
         return b.symbol(b.emit(op.name, tuple(map(b.place, operands))))
-
-    def _compared(self, op: str, other: Any) -> Any:
-        """Return 1 or 0 as a symbol, for ``where`` to choose by."""
-        return self.__micrograd_op__(operations()[op], (self, other))
 
     def _refuse(self, *others: Any) -> NoReturn:
         raise TypeError("a rule that decides by its operands cannot be compiled; write it with micrograd.where")

@@ -128,7 +128,7 @@ class Input(Compared):
     def _compared(self, op: str, other: Any) -> Any:
         if not isinstance(other, (Input, Value)) and as_float(other) is None:
             return NotImplemented
-        result = self.__micrograd_op__(operations()[op], (self, other))
+        result = super()._compared(op, other)
         return Predicate(result._recorder, result._number)
 
     def __eq__(self, other: object) -> bool:

@@ -115,9 +115,9 @@ def fit(
     checkpoint cannot be written: the model has the parameters after the last epoch.
     """
     epochs = as_int("epochs", epochs, 1)
-    batch_size = None if batch_size is None else as_int("batch_size", batch_size, 1)
-    patience = None if patience is None else as_int("patience", patience, 1)
-    seed = None if seed is None else as_int("seed", seed)
+    batch_size = None if batch_size is None else as_int("batch_size", batch_size, 1, wanted="an int or None")
+    patience = None if patience is None else as_int("patience", patience, 1, wanted="an int or None")
+    seed = None if seed is None else as_int("seed", seed, wanted="an int or None")
     for name, function in (("loss", loss), ("schedule", schedule), ("clip", clip), ("callback", callback)):
         if not callable(function) and (name == "loss" or function is not None):
             raise TypeError(f"{name} is a function, not {describe(function)}")

@@ -38,7 +38,7 @@ def as_float(x: object) -> float | None:
     return None
 
 
-def as_int(name: str, x: object, least: float = -math.inf) -> int:
+def as_int(name: str, x: object, least: float = -math.inf, *, wanted: str = "an int") -> int:
     """Return an option that is an int, one of NumPy's for instance, as a plain one.
 
     Raises ``TypeError`` that names it where it is no int or a bool, ``ValueError`` where it is below ``least``.
@@ -51,7 +51,7 @@ def as_int(name: str, x: object, least: float = -math.inf) -> int:
     except TypeError:
         number = None
     if number is None:
-        raise TypeError(f"{name} is an int, not {describe(x)}")
+        raise TypeError(f"{name} is {wanted}, not {describe(x)}")
     if number < least:
         raise ValueError(f"{name} is at least {least}, not {number}")
     return number

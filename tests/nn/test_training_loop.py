@@ -388,7 +388,7 @@ def test_a_label_out_of_range_is_found_wherever_it_is(wrong: int) -> None:
         ({"epochs": None}, TypeError, "epochs is an int"),
         ({"batch_size": 0}, ValueError, "batch_size is at least 1"),
         ({"batch_size": True}, TypeError, "batch_size is an int"),
-        ({"seed": 0.5}, TypeError, "seed is an int"),
+        ({"seed": 0.5}, TypeError, "seed is an int or None"),
         ({"schedule": 0.5}, TypeError, "schedule is a function"),
         ({"clip": 1.0}, TypeError, "clip is a function"),
         ({"callback": 1.0}, TypeError, "callback is a function"),
